@@ -1,0 +1,1 @@
+//! For authors of Postroom plugins: a trait per hook, a native fake host, one macro.

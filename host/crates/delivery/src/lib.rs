@@ -1,0 +1,1 @@
+//! Channels and their outcomes: remote, program, file; and the reports about them.

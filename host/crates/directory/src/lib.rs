@@ -1,0 +1,1 @@
+//! The directory of virtual domains, people and groups.

@@ -1,0 +1,145 @@
+//! Every bound on what a peer can make us do, in one place. Each has a test.
+//!
+//! Constants are fixed by the protocols or by safety; what an operator may choose is in
+//! [`Limits`].
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest SMTP command line with CRLF. RFC 5321 §4.5.3.1.4 asks for 512 plus what extensions
+/// add; 2,048 takes all parameters we announce.
+pub const SMTP_COMMAND_LINE: usize = 2048;
+/// Longest SMTP AUTH line with CRLF (RFC 4954 §4, paragraph 6: 12,288).
+pub const SMTP_AUTH_LINE: usize = 12_288;
+/// Longest text line of a message with CRLF (RFC 5321 §4.5.3.1.6).
+pub const SMTP_TEXT_LINE: usize = 1000;
+/// Longest local part in bytes (RFC 5321 §4.5.3.1.1).
+pub const LOCALPART: usize = 64;
+/// Longest domain in bytes (RFC 5321 §4.5.3.1.2).
+pub const DOMAIN: usize = 255;
+/// Longest path with punctuation (RFC 5321 §4.5.3.1.3).
+pub const PATH: usize = 256;
+/// Wrong or unknown commands before the connection is closed.
+pub const BAD_COMMANDS: usize = 20;
+/// Refused recipients in one session before replies slow down and the session ends with 421.
+pub const BAD_RECIPIENTS: usize = 20;
+/// `Received` header fields before a message counts as looping (RFC 5321 §6.3).
+pub const RECEIVED_HOPS: usize = 50;
+/// Times a message may be sent on by this server itself (forward, alias).
+pub const INTERNAL_HOPS: usize = 10;
+/// Targets that one recipient may expand to.
+pub const EXPANSION_TARGETS: usize = 1000;
+/// Depth of alias and group expansion.
+pub const EXPANSION_DEPTH: usize = 10;
+/// Header section of one message in bytes.
+pub const HEADER_BYTES: usize = 256 * 1024;
+/// Header fields of one message.
+pub const HEADER_COUNT: usize = 1000;
+/// MIME nesting that is looked into; deeper parts are opaque.
+pub const MIME_DEPTH: usize = 50;
+/// MIME parts that are looked at.
+pub const MIME_PARTS: usize = 10_000;
+/// Message bytes held in memory on the way in before they go to a body segment.
+pub const BODY_IN_MEMORY: usize = 256 * 1024;
+/// Unparsed bytes a session holds for one peer.
+pub const SESSION_BUFFER: usize = 64 * 1024;
+/// IMAP command line, literals aside (RFC 7162 §4 asks for 8,192).
+pub const IMAP_LINE: usize = 16 * 1024;
+/// IMAP bytes taken before login, literals included.
+pub const IMAP_PREAUTH: usize = 8 * 1024;
+/// Largest non-synchronising literal of a command (RFC 7888 §5, LITERAL-).
+pub const IMAP_NON_SYNC_LITERAL: usize = 4096;
+/// Literals other than APPEND's, in bytes.
+pub const IMAP_LITERAL: usize = 64 * 1024;
+/// Literals in one IMAP command.
+pub const IMAP_LITERALS: usize = 100;
+/// Nested parentheses in one IMAP command.
+pub const IMAP_NESTING: usize = 32;
+/// Keys in one IMAP SEARCH.
+pub const IMAP_SEARCH_KEYS: usize = 1000;
+/// Keywords of one mailbox.
+pub const IMAP_KEYWORDS: usize = 512;
+/// Levels and bytes of a mailbox name.
+pub const MAILBOX_LEVELS: usize = 32;
+/// Bytes of a mailbox name in UTF-8.
+pub const MAILBOX_NAME: usize = 1000;
+/// POP3 command line with CRLF (RFC 2449 §4: 255).
+pub const POP3_LINE: usize = 255;
+/// Unwritten output of a session before it stops taking input.
+pub const OUTPUT_BUFFER: usize = 256 * 1024;
+/// Failed logins of one connection before it is closed.
+pub const LOGIN_FAILURES: usize = 3;
+
+/// Limits an operator may set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest message in bytes.
+    pub message_bytes: u64,
+    /// Recipients of one transaction.
+    pub recipients: usize,
+    /// Connections over all listeners.
+    pub connections: usize,
+    /// Connections of one address (of one /64 with IPv6).
+    pub connections_per_address: usize,
+    /// SMTP idle time in seconds (RFC 5321 §4.5.3.2.7: at least 300).
+    pub smtp_idle_seconds: u64,
+    /// POP3 idle time in seconds (RFC 1939 §3: at least 600).
+    pub pop3_idle_seconds: u64,
+    /// IMAP idle time in seconds (RFC 3501 §5.4: at least 1,800).
+    pub imap_idle_seconds: u64,
+    /// How long a message is tried, in seconds.
+    pub queue_life_seconds: i64,
+    /// After how long the sender is told of a delay, in seconds.
+    pub delay_notice_seconds: i64,
+    /// Pauses between attempts in seconds; the last one repeats.
+    pub retry_seconds: Vec<i64>,
+    /// Free bytes below which no mail is taken; the larger of this and
+    /// `disk_reserve_percent` counts.
+    pub disk_reserve_bytes: u64,
+    /// Free share of the file system in percent below which no mail is taken.
+    pub disk_reserve_percent: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 50 * 1024 * 1024,
+            recipients: 1000,
+            connections: 1000,
+            connections_per_address: 20,
+            smtp_idle_seconds: 5 * 60,
+            pop3_idle_seconds: 10 * 60,
+            imap_idle_seconds: 30 * 60,
+            queue_life_seconds: 5 * 24 * 3600,
+            delay_notice_seconds: 4 * 3600,
+            retry_seconds: [1, 5, 15, 30, 60, 120].iter().map(|minutes| minutes * 60).collect(),
+            disk_reserve_bytes: 1024 * 1024 * 1024,
+            disk_reserve_percent: 5,
+        }
+    }
+}
+
+impl Limits {
+    /// SMTP idle time.
+    pub const fn smtp_idle(&self) -> Duration {
+        Duration::from_secs(self.smtp_idle_seconds)
+    }
+
+    /// POP3 idle time.
+    pub const fn pop3_idle(&self) -> Duration {
+        Duration::from_secs(self.pop3_idle_seconds)
+    }
+
+    /// IMAP idle time.
+    pub const fn imap_idle(&self) -> Duration {
+        Duration::from_secs(self.imap_idle_seconds)
+    }
+
+    /// The pause in seconds before the attempt after `attempts` failed ones.
+    pub fn retry_pause_seconds(&self, attempts: u32) -> i64 {
+        let index = (attempts.max(1) - 1) as usize;
+        self.retry_seconds.get(index).or(self.retry_seconds.last()).copied().unwrap_or(3600)
+    }
+}

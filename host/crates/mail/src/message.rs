@@ -1,0 +1,1 @@
+//! The view of a message: header fields, structure, parts. Bytes stay bytes.

@@ -1,0 +1,1 @@
+//! Sockets, TLS, DNS, and the one loop that drives the pure sessions.

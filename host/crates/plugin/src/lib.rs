@@ -1,0 +1,1 @@
+//! The plugin runtime: engine, registry, bindings, grants, capabilities, hot swap.

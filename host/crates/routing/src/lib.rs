@@ -1,0 +1,1 @@
+//! Where mail goes: status chain, aliases, catch-all, channel choice. Pure.

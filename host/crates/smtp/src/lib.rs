@@ -1,0 +1,1 @@
+//! SMTP as pure protocol sessions: server and client.

@@ -1,0 +1,1 @@
+//! Mailboxes, messages and the queue, durable: one trait, two backends.

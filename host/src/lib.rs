@@ -1,0 +1,1 @@
+//! The Postroom server and its command line.
