@@ -1,0 +1,418 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// A mail platform that hosts many virtual domains on one server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postroom",
+    version,
+    after_help = "Examples:\n  postroom serve --port-offset 10000        a server without root, SMTP on 10025\n  postroom domain add abc.test              a virtual domain\n  postroom user add ann@abc.test            a person; the password is shown once\n  postroom explain ann@abc.test             what would happen to mail for her\n\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 conflict, 5 no server answers."
+)]
+pub struct Arguments {
+    /// Configuration file [default: postroom.toml, if it is there].
+    #[arg(long, global = true, env = "POSTROOM_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data directory, instead of the configured one.
+    #[arg(long, global = true, env = "POSTROOM_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Answers as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Arguments {
+    /// The configuration, with what the command line overrides.
+    pub fn load_config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        Ok(config)
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Serve {
+        /// Add this to every port, so that no root is needed for a trial.
+        #[arg(long, value_name = "N")]
+        port_offset: Option<u16>,
+        /// Log as JSON lines.
+        #[arg(long)]
+        log_json: bool,
+    },
+    /// Show the main job on real sockets: two domains, plugins, a swap while mail flows.
+    Demo {
+        /// End when everything was shown.
+        #[arg(long)]
+        exit: bool,
+        /// Add this to every port of the demo's server.
+        #[arg(long, default_value_t = 10_000)]
+        port_offset: u16,
+    },
+    /// Virtual domains.
+    Domain {
+        /// What to do.
+        #[command(subcommand)]
+        command: DomainCommand,
+    },
+    /// People.
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Groups: distribution lists and shared mailboxes.
+    Group {
+        /// What to do.
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
+    /// Aliases: addresses that stand for others.
+    Alias {
+        /// What to do.
+        #[command(subcommand)]
+        command: AliasCommand,
+    },
+    /// Plugins of a domain, and tools for their authors.
+    Plugin {
+        /// What to do.
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+    /// Mail that waits.
+    Queue {
+        /// What to do.
+        #[command(subcommand)]
+        command: QueueCommand,
+    },
+    /// Show what would happen to mail for an address, step by step.
+    #[command(after_help = "Example:\n  postroom explain ann@abc.test --from bob@xyz.test")]
+    Explain {
+        /// The recipient.
+        address: String,
+        /// The sender's address [default: an outside one].
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<String>,
+        /// The sender is this person, logged in.
+        #[arg(long, value_name = "ADDRESS")]
+        authenticated: Option<String>,
+    },
+    /// The running server: addresses, version, certificate.
+    Status,
+    /// Stop the running server after open sessions have ended.
+    Stop,
+    /// Print the table of replies as Markdown.
+    #[command(hide = true)]
+    Replies,
+    /// Limits itself and runs a program of the approved list.
+    #[command(hide = true, disable_help_flag = true)]
+    ExecHelper {
+        /// Passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+}
+
+/// `postroom domain …`
+#[derive(Debug, Subcommand)]
+pub enum DomainCommand {
+    /// Add a domain.
+    #[command(after_help = "Example:\n  postroom domain add abc.test --postmaster ann@abc.test --services '+imaps:ALL$+smtps:ALL'")]
+    Add {
+        /// Its name.
+        name: String,
+        /// Where mail for postmaster@ goes.
+        #[arg(long, value_name = "ADDRESS")]
+        postmaster: Option<String>,
+        /// People who administer it, by address; may be given more than once.
+        #[arg(long, value_name = "ADDRESS")]
+        admin: Vec<String>,
+        /// Allowed services, as `+imap:ALL$+smtp:ALL` [default: all].
+        #[arg(long, value_name = "RULES")]
+        services: Option<String>,
+        /// State [default: active].
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+        /// Other names of the domain; may be given more than once.
+        #[arg(long, value_name = "NAME")]
+        alias: Vec<String>,
+    },
+    /// List all domains.
+    List,
+    /// Show one domain.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Change a domain.
+    #[command(after_help = "Attributes: state, mail-state, services, postmaster, administrators, aliases, catch-all, smart-host, service-names, disabled-text.\nAn empty value removes an attribute; lists are separated by commas.\n\nExamples:\n  postroom domain set abc.test state=inactive\n  postroom domain set abc.test services='+imaps:ALL' postmaster=ann@abc.test")]
+    Set {
+        /// Its name.
+        name: String,
+        /// ATTRIBUTE=VALUE.
+        #[arg(required = true, value_name = "ATTRIBUTE=VALUE")]
+        attributes: Vec<String>,
+    },
+    /// Set a domain to 'deleted': mail for it is refused for good, nothing is erased yet.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// `postroom user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a person. Without a password option a password is made and shown once.
+    #[command(after_help = "Examples:\n  postroom user add ann@abc.test\n  echo secret | postroom user add bob@abc.test --password-stdin\n  postroom user add cat@abc.test --option mailbox --option forward --attribute forward-to=dan@xyz.test")]
+    Add {
+        /// The person's address.
+        address: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        /// More addresses; may be given more than once.
+        #[arg(long, value_name = "ADDRESS")]
+        alternate: Vec<String>,
+        /// Delivery options: mailbox, autoreply, program, forward, file, shared.
+        #[arg(long, value_name = "OPTION")]
+        option: Vec<String>,
+        /// Other attributes, as for `user set`.
+        #[arg(long, value_name = "ATTRIBUTE=VALUE")]
+        attribute: Vec<String>,
+    },
+    /// List the people of a domain.
+    List {
+        /// The domain.
+        domain: String,
+    },
+    /// Show a person.
+    Show {
+        /// The person's address.
+        address: String,
+    },
+    /// Change a person.
+    #[command(after_help = "Attributes: state, mail-state, services, alternates, options, forward-to, program, file, shared, autoreply-mode, autoreply-text, autoreply-text-internal, autoreply-subject, autoreply-timeout-hours, vacation-start, vacation-end, routing-address, quota, message-quota, language.\nAn empty value removes an attribute; lists are separated by commas.\n\nExample:\n  postroom user set ann@abc.test options=mailbox,autoreply autoreply-text='I am away.'")]
+    Set {
+        /// The person's address.
+        address: String,
+        /// ATTRIBUTE=VALUE.
+        #[arg(required = true, value_name = "ATTRIBUTE=VALUE")]
+        attributes: Vec<String>,
+    },
+    /// Give a new password. Without an option it is made and shown once.
+    Passwd {
+        /// The person's address.
+        address: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Remove a person and the mail.
+    Remove {
+        /// The person's address.
+        address: String,
+    },
+}
+
+/// `postroom group …`
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// Add a group.
+    #[command(after_help = "Examples:\n  postroom group add team@abc.test --member ann@abc.test --member bob@abc.test\n  postroom group add office@abc.test --shared office --member ann@abc.test")]
+    Add {
+        /// The group's address.
+        address: String,
+        /// A member's address; may be given more than once.
+        #[arg(long, value_name = "ADDRESS")]
+        member: Vec<String>,
+        /// Make the mailbox `Shared Folders/NAME` with rights for the members.
+        #[arg(long, value_name = "NAME")]
+        shared: Option<String>,
+        /// Delivery options: members, shared, program, file, forward.
+        #[arg(long, value_name = "OPTION")]
+        option: Vec<String>,
+        /// Other attributes, as for `group set`.
+        #[arg(long, value_name = "ATTRIBUTE=VALUE")]
+        attribute: Vec<String>,
+    },
+    /// List the groups of a domain.
+    List {
+        /// The domain.
+        domain: String,
+    },
+    /// Show a group.
+    Show {
+        /// The group's address.
+        address: String,
+    },
+    /// Change a group.
+    #[command(after_help = "Attributes: state, members, options, shared, forward-to, program, file.\n\nExample:\n  postroom group set team@abc.test members=ann@abc.test,bob@abc.test")]
+    Set {
+        /// The group's address.
+        address: String,
+        /// ATTRIBUTE=VALUE.
+        #[arg(required = true, value_name = "ATTRIBUTE=VALUE")]
+        attributes: Vec<String>,
+    },
+    /// Remove a group.
+    Remove {
+        /// The group's address.
+        address: String,
+    },
+}
+
+/// `postroom alias …`
+#[derive(Debug, Subcommand)]
+pub enum AliasCommand {
+    /// Add an alias.
+    #[command(after_help = "Example:\n  postroom alias add sales@abc.test ann@abc.test bob@abc.test")]
+    Add {
+        /// The address.
+        address: String,
+        /// What it stands for.
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// List the aliases of a domain.
+    List {
+        /// The domain.
+        domain: String,
+    },
+    /// Remove an alias.
+    Remove {
+        /// The address.
+        address: String,
+    },
+}
+
+/// `postroom plugin …`
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Check a component and keep it on the server.
+    #[command(after_help = "Example:\n  postroom plugin install target/greeter.wasm")]
+    Install {
+        /// The `.wasm` file.
+        file: PathBuf,
+    },
+    /// Bind a plugin to a domain. It runs from the next `deploy` on.
+    #[command(after_help = "Example:\n  postroom plugin bind abc.test domain-policy --config '{\"deny_senders\":[\"spam.test\"]}'")]
+    Bind {
+        /// The domain.
+        domain: String,
+        /// The plugin's name, or NAME@VERSION.
+        plugin: String,
+        /// Place in the chain, low first [default: as it is bound now, else 50].
+        #[arg(long)]
+        order: Option<i32>,
+        /// Configuration as JSON, or @FILE.
+        #[arg(long, value_name = "JSON")]
+        config: Option<String>,
+        /// Capabilities granted [default: what the manifest asks for].
+        #[arg(long, value_name = "CAPABILITY")]
+        grant: Vec<String>,
+        /// What a failure of the plugin means: tempfail, proceed or quarantine.
+        #[arg(long, value_name = "POLICY")]
+        on_failure: Option<String>,
+        /// Keep instances between transactions, if the manifest asks for it.
+        #[arg(long)]
+        reuse: bool,
+    },
+    /// Take a plugin off a domain at the next `deploy`.
+    Unbind {
+        /// The domain.
+        domain: String,
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// Make the bindings of a domain effective, all at once.
+    #[command(after_help = "Examples:\n  postroom plugin deploy abc.test\n  postroom plugin deploy abc.test domain-policy@0.2.0    bind that version and deploy")]
+    Deploy {
+        /// The domain.
+        domain: String,
+        /// Bind this version first.
+        plugin: Option<String>,
+    },
+    /// Go back to the chain before.
+    Rollback {
+        /// The domain.
+        domain: String,
+    },
+    /// List installed plugins, or the chain of a domain.
+    List {
+        /// The domain.
+        domain: Option<String>,
+    },
+    /// Start a plugin project in a new folder.
+    #[command(after_help = "Example:\n  postroom plugin new greeter && cd greeter && postroom plugin build")]
+    New {
+        /// Name of plugin and folder.
+        name: String,
+        /// Language of the template; only Rust now.
+        #[arg(long, default_value = "rust")]
+        lang: String,
+        /// Where postroom-sdk is, instead of the copy that comes with this program.
+        #[arg(long, value_name = "DIR")]
+        sdk: Option<PathBuf>,
+    },
+    /// Build the plugin project in this folder to one `.wasm` component.
+    Build {
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Run a plugin against mail files, without a server.
+    #[command(after_help = "Example:\n  postroom plugin test target/greeter.wasm tests/*.eml")]
+    Test {
+        /// The `.wasm` file.
+        component: PathBuf,
+        /// Messages; without any, a small built-in one.
+        messages: Vec<PathBuf>,
+        /// Envelope sender.
+        #[arg(long, default_value = "sender@example.org")]
+        from: String,
+        /// Envelope recipient.
+        #[arg(long, default_value = "recipient@example.net")]
+        to: String,
+        /// Configuration as JSON.
+        #[arg(long, default_value = "{}")]
+        config: String,
+    },
+}
+
+/// `postroom queue …`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List what waits.
+    List {
+        /// Only this domain.
+        #[arg(long)]
+        domain: Option<String>,
+    },
+    /// Show one entry with its attempts.
+    Show {
+        /// Its id, from `queue list`.
+        id: String,
+    },
+    /// Try now.
+    Retry {
+        /// Its id, or `all`.
+        id: String,
+    },
+    /// Remove it for good; nobody is told.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+}

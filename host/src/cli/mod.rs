@@ -1,0 +1,86 @@
+//! The command line. It knows the admin API and nothing of the server's inside: what it can
+//! do, any HTTP client on the admin socket can do.
+//!
+//! Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 not found; 4 conflict;
+//! 5 no server answers.
+
+mod args;
+mod attributes;
+pub(crate) mod client;
+mod domain;
+mod group;
+mod output;
+mod plugin;
+mod plugin_author;
+mod queue;
+mod user;
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+pub use args::{Arguments, Command};
+use client::{Client, Refused, segment};
+
+/// Runs one command against a running server.
+pub async fn run(arguments: &Arguments) -> ExitCode {
+    match dispatch(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("postroom: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return match refused.status {
+            404 => ExitCode::from(3),
+            409 => ExitCode::from(4),
+            _ => ExitCode::from(1),
+        };
+    }
+    let unreachable = error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| {
+            matches!(io.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+        })
+    });
+    ExitCode::from(if unreachable { 5 } else { 1 })
+}
+
+async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Command::Plugin { command } = &arguments.command
+        && let Some(local) = plugin_author::local(command)
+    {
+        return local;
+    }
+    let client = Client { socket: arguments.load_config()?.admin_socket() };
+    let answer = match &arguments.command {
+        Command::Domain { command } => domain::run(&client, command).await?,
+        Command::User { command } => user::run(&client, command).await?,
+        Command::Group { command } => group::run_group(&client, command).await?,
+        Command::Alias { command } => group::run_alias(&client, command).await?,
+        Command::Plugin { command } => plugin::run(&client, command).await?,
+        Command::Queue { command } => queue::run(&client, command).await?,
+        Command::Explain { address, from, authenticated } => {
+            let mut path = format!("/v1/explain/{}", segment(address));
+            let mut mark = '?';
+            for (name, value) in [("from", from), ("authenticated", authenticated)] {
+                if let Some(value) = value {
+                    path.push_str(&format!("{mark}{name}={}", segment(value)));
+                    mark = '&';
+                }
+            }
+            client.get(&path).await?
+        }
+        Command::Status => client.get("/v1/status").await?,
+        Command::Stop => client.post("/v1/stop", &json!({})).await?,
+        // Served by `main` before any of this.
+        Command::Serve { .. } | Command::Demo { .. } | Command::Replies | Command::ExecHelper { .. } => {
+            serde_json::Value::Null
+        }
+    };
+    output::show(&answer, arguments.json);
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! `postroom.toml`: what an operator may choose, with a default for everything.
+//!
+//! Unknown keys are errors that name the key and the nearest valid one, since a misspelt limit
+//! that is silently ignored is worse than a server that does not start.
+
+mod check;
+mod listeners;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use mail::Domain;
+use mail::limits::Limits;
+use serde::{Deserialize, Serialize};
+
+pub use listeners::Listeners;
+
+/// The whole configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The name of this server, in greetings and `Received`. Default: the host's own name.
+    pub hostname: String,
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Addresses and ports.
+    pub listen: Listeners,
+    /// Certificate and key.
+    pub tls: Tls,
+    /// Bounds.
+    pub limits: Limits,
+    /// How people name themselves at login.
+    pub login: Login,
+    /// Networks whose mail is relayed without a login, as `192.0.2.0/24`. Default: none, and
+    /// loopback is not in it.
+    pub trusted_networks: Vec<String>,
+    /// Where `postmaster` without a domain, or of a domain that names none, is delivered.
+    pub postmaster: Option<String>,
+    /// Name servers asked instead of the system's, as `127.0.0.1:53`.
+    pub dns: Vec<std::net::SocketAddr>,
+    /// How long SIGTERM waits for open sessions, in seconds.
+    pub drain_seconds: u64,
+    /// Programs that domains may deliver to, by label.
+    pub program: Vec<Program>,
+    /// Files that domains may deliver to, by label.
+    pub file: Vec<File>,
+    /// Ways out.
+    pub channel: Vec<Channel>,
+    /// Which domain goes which way out.
+    pub route: Vec<Route>,
+}
+
+/// Certificate and key in PEM. Without them a self-signed certificate is made.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Chain, leaf first.
+    pub certificate: Option<PathBuf>,
+    /// Private key.
+    pub key: Option<PathBuf>,
+}
+
+/// How a login name says its domain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Login {
+    /// Between user and domain in names without `@`.
+    pub separator: char,
+    /// Domain of names that say none.
+    pub default_domain: Option<Domain>,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self { separator: '+', default_domain: None }
+    }
+}
+
+/// A program of the approved list. A domain names it by label only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Program {
+    /// What domains call it.
+    pub label: String,
+    /// Absolute path.
+    pub path: PathBuf,
+    /// Arguments, one each; `{sender}`, `{recipient}`, `{domain}`, `{extension}` are filled in.
+    pub args: Vec<String>,
+    /// Seconds until it is killed with all its children.
+    pub timeout_seconds: u64,
+    /// The user it runs as when the server is root.
+    pub user: String,
+    /// What happens to an attempt that was open when the server died: `retry`, `park`, `fail`.
+    pub after_crash: String,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self {
+            label: String::new(),
+            path: PathBuf::new(),
+            args: Vec::new(),
+            timeout_seconds: 60,
+            user: "nobody".to_owned(),
+            after_crash: "retry".to_owned(),
+        }
+    }
+}
+
+/// A file of the approved list, beneath each domain's own folder.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// What domains call it.
+    pub label: String,
+    /// Relative path beneath the domain's folder.
+    pub path: PathBuf,
+}
+
+/// A way out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Channel {
+    /// Its name in routes, logs and metrics.
+    pub name: String,
+    /// `smtp`: by MX, or to the host of the route.
+    pub kind: String,
+    /// Next hop, `host:port`; without it the MX of the domain.
+    pub host: Option<String>,
+}
+
+/// Which domain goes which way out: exact name, `.suffix` or `*`; the most specific wins.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Route {
+    /// Exact name, `.suffix` or `*`.
+    pub domain: String,
+    /// A channel's name.
+    pub channel: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hostname: system_hostname(),
+            data: PathBuf::from("postroom-data"),
+            listen: Listeners::default(),
+            tls: Tls::default(),
+            limits: Limits::default(),
+            login: Login::default(),
+            trusted_networks: Vec::new(),
+            postmaster: None,
+            dns: Vec::new(),
+            drain_seconds: 30,
+            program: Vec::new(),
+            file: Vec::new(),
+            channel: Vec::new(),
+            route: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file. `None` reads `postroom.toml` here if there is one, else all defaults.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let path = match path {
+            Some(path) => path,
+            None if Path::new("postroom.toml").exists() => Path::new("postroom.toml"),
+            None => return Ok(Self::default()),
+        };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut config = Self::parse(&text).with_context(|| format!("in {}", path.display()))?;
+        // Relative to the file, so that the same file works from any directory.
+        let base = path.parent().unwrap_or(Path::new(""));
+        config.data = base.join(&config.data);
+        for file in [&mut config.tls.certificate, &mut config.tls.key].into_iter().flatten() {
+            *file = base.join(&*file);
+        }
+        Ok(config)
+    }
+
+    /// Reads the text of a file.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let document: toml::Table = text.parse().map_err(|error| anyhow::anyhow!("{error}"))?;
+        check::unknown_keys(&document)?;
+        let config: Self = toml::from_str(text).map_err(|error| anyhow::anyhow!("{error}"))?;
+        check::values(&config)?;
+        Ok(config)
+    }
+
+    /// The networks of `trusted_networks`, read.
+    pub fn trusted(&self) -> anyhow::Result<Vec<Network>> {
+        self.trusted_networks.iter().map(|text| Network::parse(text)).collect()
+    }
+
+    /// The socket of the admin API.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.data.join("admin.sock")
+    }
+}
+
+/// An address range, `192.0.2.0/24`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Reads `address/bits` or one address.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
+        let address: IpAddr = address.parse().with_context(|| format!("'{text}' is not a network"))?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = if prefix.is_empty() { longest } else { prefix.parse().unwrap_or(u8::MAX) };
+        anyhow::ensure!(prefix <= longest, "'{text}' is not a network: at most {longest} bits");
+        Ok(Self { address, prefix })
+    }
+
+    /// Is `peer` in it? IPv4 inside IPv6 counts as IPv4.
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        match (self.address, peer.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(peer)) => {
+                let mask = u32::MAX.checked_shl(u32::from(32 - self.prefix)).unwrap_or(0);
+                network.to_bits() & mask == peer.to_bits() & mask
+            }
+            (IpAddr::V6(network), IpAddr::V6(peer)) => {
+                let mask = u128::MAX.checked_shl(u32::from(128 - self.prefix)).unwrap_or(0);
+                network.to_bits() & mask == peer.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+fn system_hostname() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if Domain::parse(&name).is_ok() { name } else { "localhost".to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

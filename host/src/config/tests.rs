@@ -1,0 +1,71 @@
+use super::*;
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let config = Config::parse("").expect("an empty file is valid");
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.limits.message_bytes, 50 * 1024 * 1024);
+    assert_eq!(config.limits.retry_seconds, [60, 300, 900, 1800, 3600, 7200]);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_valid_one() {
+    let cases = [
+        ("hostnam = 'a.test'", "unknown key 'hostnam': did you mean 'hostname'?"),
+        ("[limits]\nmesage_bytes = 1", "unknown key 'limits.mesage_bytes': did you mean 'message_bytes'?"),
+        ("[tls]\ncertficate = 'x'", "unknown key 'tls.certficate': did you mean 'certificate'?"),
+        ("[[program]]\nlable = 'x'", "unknown key 'program.lable': did you mean 'label'?"),
+        ("[login]\ndefault_domian = 'x'", "unknown key 'login.default_domian': did you mean 'default_domain'?"),
+    ];
+    for (text, expected) in cases {
+        let error = Config::parse(text).expect_err(text);
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn impossible_values_are_refused_with_a_reason() {
+    let cases = [
+        ("hostname = 'a b'", "is not a host name"),
+        ("trusted_networks = ['10.0.0.0/33']", "at most 32 bits"),
+        ("trusted_networks = ['x']", "is not a network"),
+        ("[tls]\ncertificate = 'x'", "go together"),
+        ("[limits]\nrecipients = 1", "at least 100"),
+        ("[limits]\nretry_seconds = []", "at least one pause"),
+        ("[[program]]\nlabel = 'x'\npath = 'relative'", "must be absolute"),
+        ("[[program]]\nlabel = 'x y'\npath = '/x'", "letters, digits"),
+        ("[[file]]\nlabel = 'x'\npath = '../x'", "beneath"),
+        ("[[file]]\nlabel = 'x'\npath = '/x'", "beneath"),
+        ("[[route]]\ndomain = 'a'\nchannel = 'nowhere'", "no channel 'nowhere'"),
+        ("[[channel]]\nname = 'x'\nkind = 'uucp'", "is not known"),
+        ("postmaster = 'nobody'", "no '@'"),
+    ];
+    for (text, expected) in cases {
+        let error = format!("{:#}", Config::parse(text).expect_err(text));
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_tie_between_routes_is_an_error() {
+    let text = "[[route]]\ndomain='a.test'\nchannel='smtp'\n[[route]]\ndomain='A.test'\nchannel='smtp'";
+    assert!(Config::parse(text).is_err());
+}
+
+#[test]
+fn networks_contain_their_addresses() {
+    let cases = [
+        ("192.0.2.0/24", "192.0.2.255", true),
+        ("192.0.2.0/24", "192.0.3.0", false),
+        ("0.0.0.0/0", "198.51.100.1", true),
+        ("192.0.2.1", "192.0.2.1", true),
+        ("2001:db8::/32", "2001:db8:1::1", true),
+        ("2001:db8::/32", "2001:db9::1", false),
+        ("192.0.2.0/24", "::ffff:192.0.2.7", true),
+        ("::/0", "192.0.2.1", false),
+    ];
+    for (network, peer, expected) in cases {
+        let network = Network::parse(network).expect(network);
+        assert_eq!(network.contains(peer.parse().expect(peer)), expected, "{network:?} {peer}");
+    }
+}
