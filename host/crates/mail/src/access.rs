@@ -48,12 +48,18 @@ pub struct Access {
 impl Access {
     /// The server's own access to a domain.
     pub const fn system(tenant: Tenant) -> Self {
-        Self { tenant, principal: Principal::System }
+        Self {
+            tenant,
+            principal: Principal::System,
+        }
     }
 
     /// A person's access to the own domain.
     pub const fn person(tenant: Tenant, person: PersonId) -> Self {
-        Self { tenant, principal: Principal::Person(person) }
+        Self {
+            tenant,
+            principal: Principal::Person(person),
+        }
     }
 
     /// The domain it works in.

@@ -51,7 +51,10 @@ impl Mailbox {
             return Err(AddressError::SourceRoute);
         }
         let (localpart, domain) = text.rsplit_once('@').ok_or(AddressError::NoDomain)?;
-        Ok(Self { localpart: Localpart::parse(localpart)?, domain: Domain::parse(domain)? })
+        Ok(Self {
+            localpart: Localpart::parse(localpart)?,
+            domain: Domain::parse(domain)?,
+        })
     }
 
     /// The local part.
@@ -141,7 +144,11 @@ impl fmt::Display for ReversePath {
 impl TryFrom<String> for ReversePath {
     type Error = AddressError;
     fn try_from(text: String) -> Result<Self, AddressError> {
-        if text.is_empty() { Ok(Self::Null) } else { Ok(Self::Mailbox(Mailbox::parse(&text)?)) }
+        if text.is_empty() {
+            Ok(Self::Null)
+        } else {
+            Ok(Self::Mailbox(Mailbox::parse(&text)?))
+        }
     }
 }
 

@@ -78,8 +78,15 @@ fn is_label(label: &str) -> bool {
 
 fn parse_literal(text: &str) -> Result<Domain, DomainError> {
     let error = || DomainError::Syntax(text.to_owned());
-    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(error)?;
-    if let Some(v6) = inner.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:")).and(inner.get(5..)) {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .ok_or_else(error)?;
+    if let Some(v6) = inner
+        .get(..5)
+        .filter(|tag| tag.eq_ignore_ascii_case("ipv6:"))
+        .and(inner.get(5..))
+    {
         let address: Ipv6Addr = v6.parse().map_err(|_| error())?;
         return Ok(Domain(format!("[IPv6:{address}]")));
     }

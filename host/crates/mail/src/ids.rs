@@ -89,5 +89,7 @@ pub struct Uid(pub u32);
 pub struct UidValidity(pub u32);
 
 /// A change's number in its mailbox (RFC 7162 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct ModSeq(pub u64);

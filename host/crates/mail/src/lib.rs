@@ -29,8 +29,8 @@ pub use address::{AddressError, ForwardPath, Mailbox, ReversePath};
 pub use domain::{Domain, DomainError};
 pub use envelope::{Body, Direction, Envelope, Service};
 pub use ids::{
-    BodyId, DomainId, EmailId, EnvelopeId, GroupId, IdError, MailboxId, ModSeq, OperationId, PersonId,
-    RecipientId, ThreadId, Uid, UidValidity,
+    BodyId, DomainId, EmailId, EnvelopeId, GroupId, IdError, MailboxId, ModSeq, OperationId,
+    PersonId, RecipientId, ThreadId, Uid, UidValidity,
 };
 pub use localpart::{Localpart, LocalpartError};
 pub use outcome::Outcome;

@@ -114,7 +114,10 @@ impl Default for Limits {
             imap_idle_seconds: 30 * 60,
             queue_life_seconds: 5 * 24 * 3600,
             delay_notice_seconds: 4 * 3600,
-            retry_seconds: [1, 5, 15, 30, 60, 120].iter().map(|minutes| minutes * 60).collect(),
+            retry_seconds: [1, 5, 15, 30, 60, 120]
+                .iter()
+                .map(|minutes| minutes * 60)
+                .collect(),
             disk_reserve_bytes: 1024 * 1024 * 1024,
             disk_reserve_percent: 5,
         }
@@ -140,6 +143,10 @@ impl Limits {
     /// The pause in seconds before the attempt after `attempts` failed ones.
     pub fn retry_pause_seconds(&self, attempts: u32) -> i64 {
         let index = (attempts.max(1) - 1) as usize;
-        self.retry_seconds.get(index).or(self.retry_seconds.last()).copied().unwrap_or(3600)
+        self.retry_seconds
+            .get(index)
+            .or(self.retry_seconds.last())
+            .copied()
+            .unwrap_or(3600)
     }
 }

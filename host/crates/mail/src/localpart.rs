@@ -46,7 +46,11 @@ impl Localpart {
             None if text.split('.').all(is_atom) => text.to_owned(),
             None => return Err(LocalpartError::Syntax),
         };
-        if raw.is_empty() { Err(LocalpartError::Empty) } else { Ok(Self(raw)) }
+        if raw.is_empty() {
+            Err(LocalpartError::Empty)
+        } else {
+            Ok(Self(raw))
+        }
     }
 
     /// The unquoted text as it was written. For comparing use [`Localpart::key`].
@@ -81,7 +85,9 @@ impl Localpart {
 /// ```
 fn is_atom(atom: &str) -> bool {
     let is_atext = |c: char| {
-        c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && !c.is_control())
+        c.is_ascii_alphanumeric()
+            || "!#$%&'*+-/=?^_`{|}~".contains(c)
+            || (!c.is_ascii() && !c.is_control())
     };
     !atom.is_empty() && atom.chars().all(is_atext)
 }
@@ -95,7 +101,10 @@ fn unquote(inner: &str) -> Result<String, LocalpartError> {
     while let Some(c) = chars.next() {
         let c = match c {
             '"' => return Err(LocalpartError::Syntax),
-            '\\' => chars.next().filter(char::is_ascii).ok_or(LocalpartError::Syntax)?,
+            '\\' => chars
+                .next()
+                .filter(char::is_ascii)
+                .ok_or(LocalpartError::Syntax)?,
             c => c,
         };
         if c.is_control() {

@@ -47,7 +47,11 @@ impl EnhancedStatus {
         const fn cut(number: u16) -> u16 {
             if number > 999 { 999 } else { number }
         }
-        Self { class, subject: cut(subject), detail: cut(detail) }
+        Self {
+            class,
+            subject: cut(subject),
+            detail: cut(detail),
+        }
     }
 
     /// The class.
@@ -73,8 +77,11 @@ impl FromStr for EnhancedStatus {
     fn from_str(text: &str) -> Result<Self, StatusError> {
         let error = || StatusError(text.to_owned());
         let mut numbers = text.split('.').map(|part| {
-            let digits = !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
-            digits.then(|| part.parse::<u16>().unwrap_or(999)).ok_or_else(error)
+            let digits =
+                !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
+            digits
+                .then(|| part.parse::<u16>().unwrap_or(999))
+                .ok_or_else(error)
         });
         let mut next = || numbers.next().unwrap_or_else(|| Err(error()));
         let class = match next()? {
@@ -84,7 +91,11 @@ impl FromStr for EnhancedStatus {
             _ => return Err(error()),
         };
         let status = Self::new(class, next()?, next()?);
-        if numbers.next().is_some() { Err(error()) } else { Ok(status) }
+        if numbers.next().is_some() {
+            Err(error())
+        } else {
+            Ok(status)
+        }
     }
 }
 
@@ -109,7 +120,11 @@ pub struct ReplyCode(u16);
 impl ReplyCode {
     /// For codes written in the source; `None` outside 200 to 599.
     pub const fn new(code: u16) -> Option<Self> {
-        if code >= 200 && code <= 599 { Some(Self(code)) } else { None }
+        if code >= 200 && code <= 599 {
+            Some(Self(code))
+        } else {
+            None
+        }
     }
 
     /// The number.
@@ -147,12 +162,20 @@ pub struct Reply {
 impl Reply {
     /// A reply with an enhanced status. A code outside 200 to 599 becomes 451.
     pub fn new(code: u16, enhanced: EnhancedStatus, text: impl Into<String>) -> Self {
-        Self { code: checked(code), enhanced: Some(enhanced), text: clean(text.into()) }
+        Self {
+            code: checked(code),
+            enhanced: Some(enhanced),
+            text: clean(text.into()),
+        }
     }
 
     /// A reply without an enhanced status (greeting, 354, EHLO: RFC 2034 §4).
     pub fn plain(code: u16, text: impl Into<String>) -> Self {
-        Self { code: checked(code), enhanced: None, text: clean(text.into()) }
+        Self {
+            code: checked(code),
+            enhanced: None,
+            text: clean(text.into()),
+        }
     }
 
     /// The code.
@@ -206,5 +229,9 @@ fn checked(code: u16) -> ReplyCode {
 
 fn clean(text: String) -> String {
     let bad = |c: char| c.is_control() && c != '\n';
-    if text.contains(bad) { text.chars().filter(|&c| !bad(c)).collect() } else { text }
+    if text.contains(bad) {
+        text.chars().filter(|&c| !bad(c)).collect()
+    } else {
+        text
+    }
 }

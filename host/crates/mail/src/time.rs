@@ -9,7 +9,9 @@ use time::macros::format_description;
 /// Milliseconds since the Unix epoch, UTC.
 ///
 /// For what is stored and shown; sessions measure time-outs with `std::time::Instant`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
