@@ -1,0 +1,5 @@
+//! SEARCH.
+
+mod key;
+
+pub use self::key::TextKey;
