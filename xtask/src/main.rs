@@ -1,1 +1,79 @@
-fn main() {}
+//! Project automation: everything a fresh machine needs to build, show and check Postroom.
+//!
+//! ```text
+//! demo ─┬─> wasm-target ─> plugins ─> cargo build ─> postroom demo
+//! test ─┤   system programs (apt) + the above      ─> nextest, or cargo test
+//! ci   ─┘   format, lints, tidy, docs, demo --exit, test
+//! ```
+//!
+//! Every step says what it does and how long it took. Nothing is written outside the target
+//! folder; system packages are installed only as root, and otherwise the command is printed.
+//! A step that fails ends the run with the command line that failed. It knows Cargo, rustup and
+//! apt, and nothing of the server but the name of its binary.
+
+mod demo;
+mod gate;
+mod guests;
+mod packages;
+mod say;
+mod wasm_target;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::wasm_target::Way;
+use crate::workspace::Workspace;
+
+const HELP: &str = "\
+Project automation of Postroom.
+
+usage: cargo xtask COMMAND
+
+  demo [--exit]         build everything and show Postroom at work; --exit ends after the tour
+  test [FILTER...]      build everything and run all tests, end to end ones too
+  ci                    what .ci/run runs: format, lints, tidy, docs, demo --exit, test
+  plugins [--way WAY]   build the bundled plugins and the hostile test guests
+  wasm-target [--way WAY]
+                        make the wasm32-unknown-unknown target available;
+                        WAY is installed, rustup or apt, by default the first that works
+  setup                 install the system programs that the tests use
+  help                  this text
+
+Both demo and test do all set-up on their own. The output folder is CARGO_TARGET_DIR,
+or target/ in the checkout.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::failure(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["help" | "--help" | "-h", ..] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["demo"] => demo::run(&Workspace::open()?, demo::End::OnInterrupt),
+        ["demo", "--exit"] => demo::run(&Workspace::open()?, demo::End::AtOnce),
+        ["test", filter @ ..] => gate::test(&Workspace::open()?, filter),
+        ["ci"] => gate::ci(&Workspace::open()?),
+        ["plugins"] => guests::build(&Workspace::open()?, None),
+        ["plugins", "--way", way] => guests::build(&Workspace::open()?, Some(Way::parse(way)?)),
+        ["setup"] => packages::install(packages::TEST_PROGRAMS),
+        ["wasm-target"] => wasm_target::prepare(&Workspace::open()?, None).map(drop),
+        ["wasm-target", "--way", way] => {
+            wasm_target::prepare(&Workspace::open()?, Some(Way::parse(way)?)).map(drop)
+        }
+        _ => bail!("cannot read '{}'; see `cargo xtask help`", words.join(" ")),
+    }
+}
