@@ -11,6 +11,9 @@ use crate::{DomainId, PersonId};
 pub struct Tenant(DomainId);
 
 impl Tenant {
+    /// The host itself: rows that no domain answers for (mail that leaves, site settings).
+    pub const HOST: Self = Self(DomainId(0));
+
     /// Vouches that `domain` is a domain of this server. Only for the directory.
     pub const fn vouch(domain: DomainId) -> Self {
         Self(domain)

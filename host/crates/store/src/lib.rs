@@ -1,1 +1,69 @@
-//! Mailboxes, messages and the queue, durable: one trait, two backends.
+//! Mailboxes, messages and the queue, durable: one trait of domain operations, two backends.
+//!
+//! ```text
+//!   host ── Store (trait) ──> operation ──> sequencer (one thread)
+//!                                              │ plans against the view, assigns UID and modseq
+//!                                              v
+//!                                journal: append + one fdatasync for all who wait
+//!                                              │
+//!                                              v
+//!   reads <── view: rows in memory over rows in redb <── applied, then the caller is answered
+//! ```
+//!
+//! [`Store`] is what everybody uses; `Embedded` keeps it in a directory, `Memory` in memory
+//! for tests: `Embedded::open(&path, Config::default())?`, `Memory::new(Config::default())`, both
+//! used as `Arc<dyn Store>`. `DESIGN.md` beside this crate has every table, key, record and state.
+//!
+//! Invariants
+//! - Every call carries an [`mail::Access`] (or a [`Lease`], which stands for one); every row is
+//!   led by its domain; a foreign id answers exactly as a missing one: [`Error::NotFound`].
+//! - A durable operation is one record of the journal: all of it or nothing. It is answered
+//!   after its record is synced and applied; then everybody sees it, and before nobody.
+//! - An [`mail::OperationId`] seen before is answered with the first answer (the last 65,536
+//!   operations are remembered).
+//! - Ids, UIDs, modification sequences and UIDVALIDITY are never used again.
+//!
+//! How it fails: a read error is that reader's ([`Error::Damaged`]); a write or sync error
+//! latches, and from then on every durable call is [`Error::Latched`] until the process has been
+//! restarted; a full disk is [`Error::Full`] and passes by itself.
+//!
+//! What it does not know: protocols, plugins, the directory, what a message means.
+#![warn(missing_docs)]
+
+mod accept;
+mod body;
+mod config;
+mod content;
+mod effect;
+mod error;
+mod mailbox;
+mod message;
+mod pending;
+mod queue;
+mod rights;
+mod store;
+mod usage;
+mod watch;
+
+pub use accept::{
+    Accept, Accepted, Action, Part, Place, Queued, Recipient, Stored, TraceEntry, TraceLine,
+};
+pub use body::{BodyRef, BodyWriter, Piece};
+pub use config::{Config, system_clock};
+pub use content::Content;
+pub use effect::{Effect, KvEntry};
+pub use error::{Error, OpenError, Result};
+pub use mailbox::{Mailbox, NewMailbox, SpecialUse, Status};
+pub use message::{
+    Appended, Changes, ContentId, Copied, FlagChange, FlagOperation, Flags, Message, NewMessage,
+    Source,
+};
+pub use pending::Pending;
+pub use queue::{
+    Depth, Lease, Parked, ParkedReason, QueueFilter, QueueId, QueueRow, QueueState, Settled,
+    Settlement, Started, Work,
+};
+pub use rights::{Owner, Rights};
+pub use store::{SHARED_ROOT, Store};
+pub use usage::{Quota, Space, Usage};
+pub use watch::{Change, Watch, Watched};

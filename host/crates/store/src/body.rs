@@ -1,0 +1,134 @@
+//! Bodies on their way in, and the pieces a message is composed of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{ContentId, Result};
+
+/// Takes a body in chunks. Up to [`mail::limits::BODY_IN_MEMORY`] stays in memory and travels
+/// in the record; what is larger streams to the disk. Dropping it leaves nothing behind.
+pub struct BodyWriter(pub(crate) Box<dyn WriteBody>);
+
+/// A body that is finished and not yet (or already) named by a record. Clones share it; when
+/// the last one goes and no record named it, its bytes go too.
+#[derive(Clone)]
+pub struct BodyRef(pub(crate) Arc<dyn ReadBody>);
+
+/// A backend's side of [`BodyWriter`].
+pub(crate) trait WriteBody: Send {
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    fn len(&self) -> u64;
+    fn finish(self: Box<Self>) -> Result<BodyRef>;
+}
+
+/// A backend's side of [`BodyRef`].
+pub(crate) trait ReadBody: Send + Sync {
+    fn len(&self) -> u64;
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>>;
+    /// The bytes, if they are in memory and are to travel in the record.
+    fn in_memory(&self) -> Option<&Arc<[u8]>>;
+    /// The id of a body that is on the disk already.
+    fn spilled(&self) -> Option<mail::BodyId>;
+    /// A record names it now: keep the bytes when the last handle goes.
+    fn keep(&self);
+}
+
+impl BodyWriter {
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Full`], [`crate::Error::Latched`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.write(bytes)
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Nothing so far?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends it; a large body is synced to the disk here. The body is durable only once a
+    /// commit that names it has answered.
+    pub fn finish(self) -> Result<BodyRef> {
+        self.0.finish()
+    }
+}
+
+impl BodyRef {
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Is it empty?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads up to `length` bytes at `offset`; fewer only at the end. For hooks that look at a
+    /// message before it is accepted.
+    pub fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        self.0.read(offset, length)
+    }
+
+    /// The whole of it as a piece.
+    pub fn piece(&self) -> Piece {
+        Piece::Body {
+            body: self.clone(),
+            offset: 0,
+            length: self.len(),
+        }
+    }
+
+    /// A part of it as a piece.
+    pub fn range(&self, offset: u64, length: u64) -> Piece {
+        Piece::Body {
+            body: self.clone(),
+            offset,
+            length,
+        }
+    }
+}
+
+impl fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BodyWriter({} bytes)", self.len())
+    }
+}
+
+impl fmt::Debug for BodyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BodyRef({} bytes)", self.len())
+    }
+}
+
+/// A piece of a composed message.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Bytes of this domain alone: trace headers, edits. Up to 256 KiB a message.
+    Private(Vec<u8>),
+    /// A range of a body, shared by all rows that name it.
+    Body {
+        /// Which.
+        body: BodyRef,
+        /// First byte.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+    /// A range of a message stored before, in the domain of the operation (of the leased row,
+    /// with a settlement and its follow-ups). Its bodies are shared, not copied.
+    Content {
+        /// Which.
+        content: ContentId,
+        /// First byte.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+}

@@ -1,0 +1,50 @@
+//! How the embedded store is opened.
+
+use std::time::Duration;
+
+use mail::Timestamp;
+
+/// What an operator may choose, and what tests choose.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Free bytes that must stay; the larger of this and `disk_reserve_percent` counts.
+    pub disk_reserve_bytes: u64,
+    /// Free share of the file system in percent that must stay.
+    pub disk_reserve_percent: u8,
+    /// Size of a journal segment in bytes, allocated ahead.
+    pub segment_bytes: u64,
+    /// The index is made durable after so many bytes of rows …
+    pub checkpoint_bytes: u64,
+    /// … or after this time.
+    pub checkpoint_interval: Duration,
+    /// Memory for redb's page cache in bytes.
+    pub cache_bytes: usize,
+    /// How long trace lines are kept, in seconds.
+    pub trace_seconds: i64,
+    /// The clock: dates of rows. Leases and due times are arguments.
+    pub clock: fn() -> Timestamp,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            disk_reserve_bytes: 1024 * 1024 * 1024,
+            disk_reserve_percent: 5,
+            segment_bytes: 64 * 1024 * 1024,
+            checkpoint_bytes: 64 * 1024 * 1024,
+            checkpoint_interval: Duration::from_secs(10),
+            cache_bytes: 64 * 1024 * 1024,
+            trace_seconds: 30 * 24 * 3600,
+            clock: system_clock,
+        }
+    }
+}
+
+/// The system's clock.
+pub fn system_clock() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // A clock before 1970 is 1970: dates are for people, order never hangs on them.
+    Timestamp(since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }))
+}

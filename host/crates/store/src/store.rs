@@ -1,0 +1,262 @@
+//! The trait: what the rest of Postroom can do with the store.
+
+use std::ops::RangeInclusive;
+
+use mail::{
+    Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
+};
+
+use crate::{
+    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Effect,
+    FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Place,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, TraceEntry,
+    Usage, Watch, Watched,
+};
+
+/// First level of the names of groups' mailboxes as people see them.
+pub const SHARED_ROOT: &str = "Shared Folders";
+
+/// Domain operations, each atomic. Object safe: used as `Arc<dyn Store>`.
+///
+/// Reads block shortly and are safe to call from anywhere; durable operations answer by
+/// [`Pending`] once they are on the disk and visible.
+///
+/// Principals: a person reaches the own mailboxes and those whose rights say so, nothing else.
+/// A domain administrator manages (queue, usage, mailboxes' names and rights, erasure) and reads
+/// no mail. The site and the system may do everything in the domain of the access.
+pub trait Store: Send + Sync {
+    // ---- ids ---------------------------------------------------------------------------
+
+    /// A new envelope id; never given out again, also after a crash.
+    fn envelope_id(&self) -> EnvelopeId;
+    /// A new recipient id.
+    fn recipient_id(&self) -> RecipientId;
+    /// A new operation id.
+    fn operation_id(&self) -> OperationId;
+
+    // ---- taking mail -------------------------------------------------------------------
+
+    /// Begins a body. It belongs to nobody until a commit names it.
+    fn begin_body(&self) -> Result<BodyWriter>;
+    /// Takes responsibility for a message: envelope, body, rows and effects in one commit.
+    fn accept(&self, accept: Accept) -> Pending<Accepted>;
+    /// Commits effects alone, in the domain of the access (kv of a hook that refused).
+    fn commit(&self, access: &Access, operation: OperationId, effects: Vec<Effect>) -> Pending<()>;
+
+    // ---- reading messages --------------------------------------------------------------
+
+    /// Opens a message for reading.
+    fn content(&self, access: &Access, source: Source) -> Result<Content>;
+    /// Opens the bytes of a leased row.
+    fn leased_content(&self, lease: &Lease) -> Result<Content>;
+
+    // ---- mailboxes ---------------------------------------------------------------------
+
+    /// The mailboxes a person sees (own and shared), or a group's, by name.
+    fn mailboxes(&self, access: &Access, viewer: Owner) -> Result<Vec<Mailbox>>;
+    /// The mailbox of this name as `viewer` sees it (a shared one begins with [`SHARED_ROOT`]).
+    /// `INBOX` is found without case.
+    fn mailbox_named(&self, access: &Access, viewer: Owner, name: &str) -> Result<Mailbox>;
+    /// A mailbox by id, seen by the access's principal.
+    fn mailbox(&self, access: &Access, mailbox: MailboxId) -> Result<Mailbox>;
+    /// The person's INBOX, made if it is not there.
+    fn inbox(&self, access: &Access, person: PersonId) -> Pending<MailboxId>;
+    /// Makes a mailbox. `Exists`, `Invalid` (name rules), `Denied` (no right above it).
+    fn create_mailbox(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        new: NewMailbox,
+    ) -> Pending<MailboxId>;
+    /// Deletes a mailbox with its messages. One with mailboxes below it, and INBOX, are refused
+    /// as `Invalid`.
+    fn delete_mailbox(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+    ) -> Pending<()>;
+    /// Moves a mailbox and all below it to a new name of the same owner (without
+    /// [`SHARED_ROOT`]). Renaming INBOX moves its messages and leaves it empty (RFC 3501 §6.3.5).
+    fn rename_mailbox(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        name: String,
+    ) -> Pending<()>;
+    /// Adds or removes a name in the list of subscriptions; it need not exist.
+    fn subscribe(
+        &self,
+        access: &Access,
+        person: PersonId,
+        name: String,
+        subscribed: bool,
+    ) -> Pending<()>;
+    /// The names subscribed to, sorted.
+    fn subscriptions(&self, access: &Access, person: PersonId) -> Result<Vec<String>>;
+    /// Gives a person rights on a mailbox; [`Rights::NONE`] takes them.
+    fn set_rights(
+        &self,
+        access: &Access,
+        mailbox: MailboxId,
+        person: PersonId,
+        rights: Rights,
+    ) -> Pending<()>;
+    /// Makes exactly these the people with rights on all mailboxes of a group.
+    fn set_members(
+        &self,
+        access: &Access,
+        group: Owner,
+        members: Vec<(PersonId, Rights)>,
+    ) -> Pending<()>;
+    /// Who has which rights on a mailbox, its owner aside.
+    fn rights(&self, access: &Access, mailbox: MailboxId) -> Result<Vec<(PersonId, Rights)>>;
+
+    // ---- messages ----------------------------------------------------------------------
+
+    /// Messages by UID, ascending.
+    fn rows(
+        &self,
+        access: &Access,
+        mailbox: MailboxId,
+        uids: RangeInclusive<u32>,
+    ) -> Result<Vec<Message>>;
+    /// What happened in a mailbox after `since`.
+    fn changes_since(&self, access: &Access, mailbox: MailboxId, since: ModSeq) -> Result<Changes>;
+    /// Appends messages, all or none.
+    fn append(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        place: Place,
+        messages: Vec<NewMessage>,
+    ) -> Pending<Vec<Appended>>;
+    /// Changes flags; answers the rows as they are now, of those that exist and passed
+    /// `unchanged_since`. Rows that would not change keep their modification sequence.
+    fn store_flags(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        change: FlagChange,
+    ) -> Pending<Vec<Message>>;
+    /// Copies messages to another mailbox of the domain.
+    fn copy(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+        to: MailboxId,
+    ) -> Pending<Copied>;
+    /// Moves messages to another mailbox of the domain (RFC 6851).
+    fn move_messages(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+        to: MailboxId,
+    ) -> Pending<Copied>;
+    /// Removes messages, whatever their flags; answers the UIDs that were there.
+    fn expunge(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+    ) -> Pending<Vec<Uid>>;
+    /// Calls back after changes are visible, from a thread of the store; do not block in it.
+    /// A call may come for nothing, none is missed from the moment this returns.
+    fn watch(
+        &self,
+        access: &Access,
+        what: Watched,
+        callback: Box<dyn Fn(Change) + Send + Sync>,
+    ) -> Result<Watch>;
+
+    // ---- queue -------------------------------------------------------------------------
+
+    /// Leases up to `max` rows that are due, oldest due first, for `lease_seconds`.
+    fn claim(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_seconds: i64,
+        max: usize,
+    ) -> Result<Vec<Lease>>;
+    /// Prolongs a lease. [`crate::Error::Stale`] when it is no longer the current one.
+    fn extend(&self, lease: &Lease, until: Timestamp) -> Result<()>;
+    /// Gives a row back untouched.
+    fn give_back(&self, lease: &Lease) -> Result<()>;
+    /// Writes down, durably, that an attempt begins that acts outside the store.
+    fn note_started(&self, lease: &Lease, started: Started) -> Pending<()>;
+    /// Settles a leased row with everything that joins the commit. `Stale`, `Conflict`.
+    /// Answers what the follow-up mail became.
+    fn complete(&self, lease: &Lease, settlement: Settlement) -> Pending<Vec<Accepted>>;
+    /// When something is due next, leased rows counted by the end of their lease.
+    fn next_due(&self) -> Option<Timestamp>;
+    /// Calls back when [`Store::next_due`] may have become earlier.
+    fn on_due(&self, callback: Box<dyn Fn() + Send + Sync>) -> Watch;
+    /// Rows of the domain; with [`mail::Tenant::HOST`] and the site or the system as principal
+    /// those of all domains. Ascending by id.
+    fn queue(&self, access: &Access, filter: &QueueFilter) -> Result<Vec<QueueRow>>;
+    /// One row (of any domain, as with [`Store::queue`]).
+    fn queue_row(&self, access: &Access, id: QueueId) -> Result<QueueRow>;
+    /// Makes a row due at once. A leased one is `Stale`.
+    fn retry_now(&self, access: &Access, id: QueueId) -> Pending<()>;
+    /// Removes a row without a report. A lease of it becomes stale.
+    fn remove(&self, access: &Access, id: QueueId) -> Pending<()>;
+    /// Parks a row as `hold`. A leased one is `Stale`.
+    fn hold(&self, access: &Access, id: QueueId) -> Pending<()>;
+    /// Releases a parked row: it goes on with what it was parked before.
+    fn release(&self, access: &Access, id: QueueId) -> Pending<()>;
+    /// Depth by domain and channel, over all domains, for metrics.
+    fn depth(&self) -> Result<Vec<Depth>>;
+
+    // ---- plugins' state and settings ---------------------------------------------------
+
+    /// A plugin's value, unless its time is over.
+    fn kv(&self, access: &Access, plugin: &str, key: &[u8]) -> Result<Option<Vec<u8>>>;
+    /// A plugin's values whose keys begin with `prefix`, ascending, at most `max`.
+    fn kv_list(
+        &self,
+        access: &Access,
+        plugin: &str,
+        prefix: &[u8],
+        max: usize,
+    ) -> Result<Vec<KvEntry>>;
+    /// A setting of the domain, or with [`mail::Tenant::HOST`] of the site.
+    fn setting(&self, access: &Access, key: &[u8]) -> Result<Option<Vec<u8>>>;
+    /// Settings whose keys begin with `prefix`, ascending.
+    fn settings(&self, access: &Access, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>>;
+    /// Writes settings, all or none; `None` deletes.
+    fn set_settings(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Pending<()>;
+
+    // ---- trace, usage, upkeep ----------------------------------------------------------
+
+    /// What was decided about a message, in order, as far as this domain is concerned.
+    fn trace(&self, access: &Access, envelope: EnvelopeId) -> Result<Vec<TraceEntry>>;
+    /// The newest trace lines of the domain, newest message first.
+    fn recent_traces(&self, access: &Access, max: usize) -> Result<Vec<TraceEntry>>;
+    /// What an owner uses.
+    fn usage(&self, access: &Access, owner: Owner) -> Result<Usage>;
+    /// Removes all rows of a person, a group or, with [`Owner::Domain`], of the whole domain:
+    /// mailboxes, messages, rights, subscriptions; with the domain also queue, kv, settings and
+    /// trace. Works in steps of bounded size; each is a commit of its own.
+    fn remove_owner(&self, access: &Access, owner: Owner) -> Pending<()>;
+    /// Deletes kv values and trace lines whose time is over, at most `max`; answers how many.
+    fn expire(&self, now: Timestamp, max: usize) -> Pending<usize>;
+    /// Room on the disk and health.
+    fn space(&self) -> Result<Space>;
+    /// Waits for what is under way, brings the index up to date and stops. Later durable calls
+    /// are [`crate::Error::Closed`].
+    fn close(&self) -> Result<()>;
+}
