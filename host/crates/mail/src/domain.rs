@@ -82,10 +82,8 @@ fn parse_literal(text: &str) -> Result<Domain, DomainError> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .ok_or_else(error)?;
-    if let Some(v6) = inner
-        .get(..5)
-        .filter(|tag| tag.eq_ignore_ascii_case("ipv6:"))
-        .and(inner.get(5..))
+    if let Some((tag, v6)) = inner.split_at_checked(5)
+        && tag.eq_ignore_ascii_case("ipv6:")
     {
         let address: Ipv6Addr = v6.parse().map_err(|_| error())?;
         return Ok(Domain(format!("[IPv6:{address}]")));

@@ -13,6 +13,7 @@ mod access;
 mod address;
 mod domain;
 mod envelope;
+pub mod header;
 mod ids;
 pub mod limits;
 mod localpart;
@@ -22,6 +23,7 @@ mod secret;
 mod session;
 mod status;
 mod time;
+pub mod trace;
 pub mod words;
 
 pub use access::{Access, Principal, Tenant};

@@ -40,6 +40,14 @@ pub const HEADER_COUNT: usize = 1000;
 pub const MIME_DEPTH: usize = 50;
 /// MIME parts that are looked at.
 pub const MIME_PARTS: usize = 10_000;
+/// Parameters of one MIME header field that are looked at.
+pub const MIME_PARAMETERS: usize = 100;
+/// Longest MIME boundary that divides. RFC 2046 §5.1.1 allows 70.
+pub const MIME_BOUNDARY: usize = 200;
+/// Addresses of one header field that are looked at.
+pub const HEADER_ADDRESSES: usize = 10_000;
+/// Bytes of one header value that are decoded for a plugin or a search.
+pub const HEADER_DECODED: usize = 64 * 1024;
 /// Message bytes held in memory on the way in before they go to a body segment.
 pub const BODY_IN_MEMORY: usize = 256 * 1024;
 /// Unparsed bytes a session holds for one peer.
@@ -143,9 +151,10 @@ impl Limits {
     /// The pause in seconds before the attempt after `attempts` failed ones.
     pub fn retry_pause_seconds(&self, attempts: u32) -> i64 {
         let index = (attempts.max(1) - 1) as usize;
+        let last = self.retry_seconds.last();
         self.retry_seconds
             .get(index)
-            .or(self.retry_seconds.last())
+            .or(last)
             .copied()
             .unwrap_or(3600)
     }

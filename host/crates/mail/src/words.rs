@@ -163,11 +163,11 @@ pub fn all() -> impl Iterator<Item = &'static Word> {
 
 fn tables() -> [(&'static str, &'static [&'static Word]); 5] {
     [
-        ("SMTP", smtp::SMTP),
-        ("IMAP", imap::IMAP),
-        ("POP3", pop3::POP3),
-        ("Outcomes and reports", report::REPORTS),
-        ("Command line", cli::COMMANDS),
+        ("SMTP", SMTP),
+        ("IMAP", IMAP),
+        ("POP3", POP3),
+        ("Outcomes and reports", REPORTS),
+        ("Command line", COMMANDS),
     ]
 }
 

@@ -120,10 +120,10 @@ fn outcomes_follow_the_class() {
         match outcome {
             Outcome::Done { .. } => assert_eq!(class, Class::Success),
             Outcome::Deferred { status, .. } => {
-                assert_eq!((class, status.class()), (Class::Transient, class))
+                assert_eq!((class, status.class()), (Class::Transient, class));
             }
             Outcome::Failed { status, .. } => {
-                assert_eq!((class, status.class()), (Class::Permanent, class))
+                assert_eq!((class, status.class()), (Class::Permanent, class));
             }
             Outcome::NotMine => panic!("{}", word.id),
         }
