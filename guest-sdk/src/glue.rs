@@ -19,30 +19,36 @@ pub mod imports {
 use imports::postroom::plugin::message as wire_message;
 use imports::postroom::plugin::types as wire;
 
-/// One module for each hook, with the macro that exports it. The types are those of `imports`.
+/// One module for each hook, with the macro that exports it. The named interfaces are those of
+/// `imports`.
 macro_rules! hook {
-    ($module:ident, $world:literal) => {
+    ($module:ident, $world:literal $(, $interface:literal as $types:ident)*) => {
         #[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
         pub mod $module {
             wit_bindgen::generate!({
                 path: "../wit",
                 world: $world,
                 pub_export_macro: true,
-                with: {
-                    "postroom:plugin/types@0.1.0": crate::glue::imports::postroom::plugin::types,
-                    "postroom:plugin/message@0.1.0": crate::glue::imports::postroom::plugin::message,
-                },
+                with: { $($interface: crate::glue::imports::postroom::plugin::$types),* },
             });
         }
     };
 }
 
-hook!(connect, "hook-connect");
-hook!(ehlo, "hook-ehlo");
-hook!(mail, "hook-mail");
-hook!(rcpt, "hook-rcpt");
-hook!(data, "hook-data");
-hook!(deliver, "hook-deliver");
+hook!(connect, "hook-connect", "postroom:plugin/types@0.1.0" as types);
+hook!(ehlo, "hook-ehlo", "postroom:plugin/types@0.1.0" as types);
+hook!(mail, "hook-mail", "postroom:plugin/types@0.1.0" as types);
+hook!(rcpt, "hook-rcpt", "postroom:plugin/types@0.1.0" as types);
+hook!(
+    data, "hook-data",
+    "postroom:plugin/types@0.1.0" as types,
+    "postroom:plugin/message@0.1.0" as message
+);
+hook!(
+    deliver, "hook-deliver",
+    "postroom:plugin/types@0.1.0" as types,
+    "postroom:plugin/message@0.1.0" as message
+);
 hook!(start, "hook-start");
 hook!(check_config, "hook-check-config");
 
