@@ -1,0 +1,33 @@
+//! The changes a directory takes.
+
+use mail::{DomainId, Principal, Tenant, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{AdminError, Change, Changed, Directory, Future};
+
+/// One row of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Ascending without gaps.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who: `system`, `site`, `administrator p…` or `person p…`.
+    pub by: String,
+    /// The domain it concerns.
+    pub domain: Option<DomainId>,
+    /// What was done, or tried: `set domain abc.test: status`. Never a value of a secret.
+    pub act: String,
+    /// Empty, or why it was refused.
+    pub refused: String,
+}
+
+/// A directory that can be changed from here.
+pub trait DirectoryAdmin: Directory {
+    /// Makes one change: checked, committed durably, and visible to every later question when
+    /// the call returns. Nothing is changed when it fails.
+    fn apply(&self, by: Principal, change: Change) -> Future<'_, Changed, AdminError>;
+
+    /// The newest `limit` audit rows of a domain (of all domains without one), newest first.
+    fn audit(&self, domain: Option<Tenant>, limit: usize) -> Future<'_, Vec<AuditRecord>>;
+}
