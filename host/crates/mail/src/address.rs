@@ -1,5 +1,8 @@
 //! Mail addresses and the paths of the envelope.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 

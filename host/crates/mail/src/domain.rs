@@ -1,5 +1,8 @@
 //! Domain names in mail addresses.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;

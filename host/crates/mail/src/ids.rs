@@ -3,6 +3,9 @@
 //! Names, aliases and addresses map to them, so that a rename, or a delete followed by a new
 //! account of the same name, never shows old mail to a new owner.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 

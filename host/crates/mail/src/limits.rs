@@ -3,6 +3,9 @@
 //! Constants are fixed by the protocols or by safety; what an operator may choose is in
 //! [`Limits`].
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,8 @@
 //! Local parts of mail addresses.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,5 +1,8 @@
 //! Replies and status codes.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 

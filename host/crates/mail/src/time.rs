@@ -1,5 +1,8 @@
 //! Points in time as they are stored and shown.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

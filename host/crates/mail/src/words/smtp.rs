@@ -132,6 +132,18 @@ words! {
     NEXT_TRANSACTION = smtp(452, 5, 3), "{address}: send to this recipient on its own",
         "Its domain decides apart from the recipients before it.", "The client sends the rest by itself.";
 
+    ADDRESS_LITERAL = smtp(550, 1, 2), "{address}: mail to an address literal is not carried",
+        "The recipient's domain is an IP address in brackets.", "Write the name of the domain.";
+    ADDRESS_LOOP = smtp(550, 4, 6), "{address} leads back to itself",
+        "Aliases, lists or routing addresses point at each other, or go on for more than 10 steps.",
+        "Look for the circle with `postroom explain ADDRESS`.";
+    LIST_TOO_LARGE = smtp(550, 2, 4), "{address} stands for too many addresses",
+        "A list or alias expands to more than 1,000 targets.", "Divide the list.";
+    LIST_EMPTY = smtp(550, 2, 4), "{address} is a list without members",
+        "A group that delivers to its members has none.", "`postroom group set ADDRESS --member …` adds some.";
+    NO_POSTMASTER = smtp(451, 3, 5), "No postmaster is set up here yet; try again later",
+        "Neither the domain nor the site names a postmaster.", "Set `postmaster` in postroom.toml, or `postroom domain set NAME --postmaster ADDRESS`.";
+
     // Limits.
     TOO_MANY_RECIPIENTS = smtp(452, 5, 3), "Too many recipients; send the others in another transaction",
         "More than `limits.recipients` in one transaction.", "The client sends the rest by itself.";
