@@ -28,12 +28,7 @@ impl ClientTls {
     /// # Errors
     /// The library refuses the configuration.
     pub fn opportunistic() -> Result<Self, TlsError> {
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&TLS13, &TLS12])?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
-            .with_no_client_auth();
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        Ok(Self(TlsConnector::from(Arc::new(any_certificate()?))))
     }
 
     /// Takes only a certificate for the name that is connected to, from one of the authorities
@@ -78,6 +73,14 @@ impl std::fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ClientTls")
     }
+}
+
+pub(super) fn any_certificate() -> Result<ClientConfig, rustls::Error> {
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+        .with_no_client_auth())
 }
 
 /// Does not ask who the peer is, but that it holds the key of the certificate it shows is
