@@ -155,7 +155,7 @@ impl ReplyCode {
 ///
 /// More than one line where the text holds `\n`. Constructors strip every other control
 /// character, so that no reply can carry a forged line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reply {
     code: ReplyCode,
     enhanced: Option<EnhancedStatus>,

@@ -100,21 +100,8 @@ pub enum Target {
         /// The address.
         address: Mailbox,
         /// Why.
-        reply: StoredReply,
+        reply: Reply,
     },
-}
-
-/// A reply as a target keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StoredReply(pub Reply);
-
-// `Reply` has no `Hash`; code and text say the same.
-impl std::hash::Hash for StoredReply {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.code().number().hash(state);
-        self.0.text().hash(state);
-    }
 }
 
 /// Which host gets remote mail.
@@ -133,7 +120,9 @@ pub enum NextHop {
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mx { exchange: Some(exchange) } => write!(f, "{exchange} (MX)"),
+            Self::Mx {
+                exchange: Some(exchange),
+            } => write!(f, "{exchange} (MX)"),
             Self::Mx { exchange: None } => f.write_str("by MX"),
             Self::Host(host) => write!(f, "{host}"),
         }
@@ -145,11 +134,17 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mailbox { address, .. } => write!(f, "mailbox {address}"),
-            Self::Option { address, delivery, .. } => write!(f, "{} of {address}", delivery.option()),
-            Self::Remote { address, channel, next_hop } => {
+            Self::Option {
+                address, delivery, ..
+            } => write!(f, "{} of {address}", delivery.option()),
+            Self::Remote {
+                address,
+                channel,
+                next_hop,
+            } => {
                 write!(f, "remote {address} over {channel} to {next_hop}")
             }
-            Self::Refused { address, reply } => write!(f, "refused {address}: {}", reply.0),
+            Self::Refused { address, reply } => write!(f, "refused {address}: {reply}"),
         }
     }
 }

@@ -170,7 +170,10 @@ impl fmt::Display for DeliveryOption {
 impl FromStr for DeliveryOption {
     type Err = OptionError;
     fn from_str(text: &str) -> Result<Self, OptionError> {
-        if let Some(option) = Self::ALL.into_iter().find(|option| text.eq_ignore_ascii_case(option.name())) {
+        if let Some(option) = Self::ALL
+            .into_iter()
+            .find(|option| text.eq_ignore_ascii_case(option.name()))
+        {
             return Ok(option);
         }
         let lower = text.to_ascii_lowercase();

@@ -36,8 +36,8 @@ mod way;
 
 pub use decision::{Decision, NextHop, Owner, Routed, StepName, StepTaken, Target, Way};
 pub use facts::{
-    AliasFacts, Autoreply, AutoreplyMode, Delivery, DeliveryOption, DomainFacts, Entry, GroupFacts, Lookup,
-    OptionError, PersonFacts, Unavailable,
+    AliasFacts, Autoreply, AutoreplyMode, Delivery, DeliveryOption, DomainFacts, Entry, GroupFacts,
+    Lookup, OptionError, PersonFacts, Unavailable,
 };
 pub use request::{Answers, DnsAnswer, Request, Sender, Site};
 pub use routes::{Host, HostError, Pattern, Route, RouteError, RouteTable};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::NextHop;
 
 /// The channel of everything no route names.
-pub const SMTP: &str = "smtp";
+pub(crate) const SMTP: &str = "smtp";
 
 /// A host to hand mail to, `name`, `name:port` or `[literal]:port`; port 25 unless given.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,7 +37,10 @@ impl FromStr for Host {
     fn from_str(text: &str) -> Result<Self, HostError> {
         let after_literal = text.rfind(']').map_or(0, |end| end + 1);
         let (name, port) = match text[after_literal..].rfind(':') {
-            Some(colon) => (&text[..after_literal + colon], Some(&text[after_literal + colon + 1..])),
+            Some(colon) => (
+                &text[..after_literal + colon],
+                Some(&text[after_literal + colon + 1..]),
+            ),
             None => (text, None),
         };
         let port = match port {
@@ -185,7 +188,10 @@ impl RouteTable {
     pub fn new(mut routes: Vec<Route>, channels: &[String]) -> Result<Self, RouteError> {
         routes.sort_by(|a, b| b.pattern.weight().cmp(&a.pattern.weight()));
         for (index, route) in routes.iter().enumerate() {
-            if routes[..index].iter().any(|earlier| earlier.pattern == route.pattern) {
+            if routes[..index]
+                .iter()
+                .any(|earlier| earlier.pattern == route.pattern)
+            {
                 return Err(RouteError::Tie(route.pattern.clone()));
             }
             if route.channel != SMTP && !channels.contains(&route.channel) {
@@ -198,10 +204,17 @@ impl RouteTable {
 
     /// Channel and next hop for mail to `domain`.
     pub fn choose(&self, domain: &Domain) -> (&str, NextHop) {
-        let Some(route) = self.routes.iter().find(|route| route.pattern.matches(domain)) else {
+        let Some(route) = self
+            .routes
+            .iter()
+            .find(|route| route.pattern.matches(domain))
+        else {
             return (SMTP, NextHop::Mx { exchange: None });
         };
-        let next_hop = route.host.clone().map_or(NextHop::Mx { exchange: None }, NextHop::Host);
+        let next_hop = route
+            .host
+            .clone()
+            .map_or(NextHop::Mx { exchange: None }, NextHop::Host);
         (&route.channel, next_hop)
     }
 }

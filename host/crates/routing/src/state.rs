@@ -29,7 +29,9 @@ pub enum State {
 
 /// Not a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a state; states are active, inactive, disabled, deleted, removed, hold, overquota")]
+#[error(
+    "'{0}' is not a state; states are active, inactive, disabled, deleted, removed, hold, overquota"
+)]
 pub struct StateError(pub String);
 
 impl State {
@@ -64,7 +66,10 @@ impl State {
 
     /// Does it end the check where it stands? `hold` and `overquota` do not.
     pub const fn ends_the_check(self) -> bool {
-        matches!(self, Self::Inactive | Self::Disabled | Self::Deleted | Self::Removed)
+        matches!(
+            self,
+            Self::Inactive | Self::Disabled | Self::Deleted | Self::Removed
+        )
     }
 
     /// May somebody under it log in? With `overquota` yes, to delete.
@@ -82,7 +87,9 @@ impl fmt::Display for State {
 impl FromStr for State {
     type Err = StateError;
     fn from_str(text: &str) -> Result<Self, StateError> {
-        let known = Self::ALL.into_iter().find(|state| text.eq_ignore_ascii_case(state.name()));
+        let known = Self::ALL
+            .into_iter()
+            .find(|state| text.eq_ignore_ascii_case(state.name()));
         known.ok_or_else(|| StateError(text.to_owned()))
     }
 }
@@ -145,7 +152,8 @@ pub enum Standing {
 /// one decides, from the top; `hold` and `overquota` do not end the check, and what refuses
 /// further down wins over them.
 pub fn standing(levels: &[(Level, State)]) -> Standing {
-    let first = |wanted: fn(State) -> bool| levels.iter().copied().find(|&(_, state)| wanted(state));
+    let first =
+        |wanted: fn(State) -> bool| levels.iter().copied().find(|&(_, state)| wanted(state));
     if let Some((level, state)) = first(State::ends_the_check) {
         return Standing::Refusing(level, state);
     }
