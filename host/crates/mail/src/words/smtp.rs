@@ -155,6 +155,8 @@ words! {
         "A text line over 1,000 bytes without CRLF (RFC 5321 §4.5.3.1.6).", "Look at the client.";
     BARE_LINE_ENDING = smtp(554, 6, 0), "The message has a bare CR or LF",
         "A line ending other than CRLF; taking it would let mail be smuggled.", "Look at the client.";
+    NUL_IN_MESSAGE = smtp(554, 6, 0), "The message has a NUL byte",
+        "A zero byte: no text, and IMAP has no way to hand it out.", "Look at the client.";
     HEADER_TOO_BIG = smtp(554, 6, 0), "The message has too many or too large header fields",
         "Over 1,000 header fields or 256 KiB of header.", "Look at the client.";
     MIME_TOO_DEEP = smtp(554, 6, 0), "The message is nested too deeply",
