@@ -135,7 +135,7 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(server.ip(), true, connections)
 }
 
-fn options(settings: &DnsSettings) -> ResolverOpts {
+pub(super) fn options(settings: &DnsSettings) -> ResolverOpts {
     let mut options = ResolverOpts::default();
     // Two tries fit into the time that a whole look-up has.
     options.timeout = settings.timeout / 2;
