@@ -49,6 +49,6 @@ impl Shutdown {
             return;
         }
         // Never to come, or the trigger is gone without having been used.
-        pending().await;
+        pending::<()>().await;
     }
 }
