@@ -88,7 +88,11 @@ pub struct NewDomain {
 impl NewDomain {
     /// With defaults for everything but the name.
     pub fn named(name: Domain) -> Self {
-        Self { name, under: None, attributes: DomainChanges::default() }
+        Self {
+            name,
+            under: None,
+            attributes: DomainChanges::default(),
+        }
     }
 }
 
@@ -235,7 +239,10 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<St
 
 impl fmt::Debug for NewPerson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewPerson").field("mail", &self.mail).field("attributes", &self.attributes).finish()
+        f.debug_struct("NewPerson")
+            .field("mail", &self.mail)
+            .field("attributes", &self.attributes)
+            .finish()
     }
 }
 
@@ -243,7 +250,11 @@ impl NewPerson {
     /// With a password, and defaults for everything else.
     pub fn with_password(mail: Mailbox, password: &str) -> Self {
         let password = Some(Secret::new(password.to_owned()));
-        Self { mail, password, attributes: PersonChanges::default() }
+        Self {
+            mail,
+            password,
+            attributes: PersonChanges::default(),
+        }
     }
 }
 

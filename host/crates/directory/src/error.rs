@@ -43,7 +43,10 @@ pub enum AdminError {
 
 impl AdminError {
     pub(crate) fn invalid(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::Invalid { problem: problem.into(), remedy: remedy.into() }
+        Self::Invalid {
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
@@ -66,7 +69,9 @@ pub enum OpenError {
     #[error("the directory file is damaged ({0}): restore it from a backup; nothing was changed")]
     Damaged(String),
     /// Written by a newer version.
-    #[error("the directory has format {found}, this version reads up to {known}: use a newer postroom")]
+    #[error(
+        "the directory has format {found}, this version reads up to {known}: use a newer postroom"
+    )]
     Newer {
         /// The file's format.
         found: u64,

@@ -39,14 +39,18 @@ mod throttle;
 
 pub use admin::{AuditRecord, DirectoryAdmin};
 pub use change::{
-    Change, Changed, DomainChanges, GroupChanges, NewAlias, NewDomain, NewGroup, NewPerson, PersonChanges, Set,
+    Change, Changed, DomainChanges, GroupChanges, NewAlias, NewDomain, NewGroup, NewPerson,
+    PersonChanges, Set,
 };
 pub use embedded::{EmbeddedDirectory, Options};
 pub use error::{AdminError, LookupError, OpenError};
 pub use login::{
-    Login, LoginOutcome, LoginRequest, LoginSettings, LoginStep, LoginWay, NoPeerNames, PeerName, PeerNames,
+    Login, LoginOutcome, LoginRequest, LoginSettings, LoginStep, LoginWay, NoPeerNames, PeerName,
+    PeerNames,
 };
-pub use model::{AliasEntry, DomainEntry, GroupEntry, PersonEntry, Quota, Rights, Role, SharedMailbox};
+pub use model::{
+    AliasEntry, DomainEntry, GroupEntry, PersonEntry, Quota, Rights, Role, SharedMailbox,
+};
 pub use passwd::{Hasher, hash_password, verify_password};
 pub use query::{Directory, Future};
 pub use routing::{Autoreply, AutoreplyMode, Delivery, DeliveryOption, Host, Level, State};

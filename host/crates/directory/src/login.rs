@@ -166,7 +166,10 @@ enum Stop {
 impl From<Stop> for LoginOutcome {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Refused(step) => Self::Refused { step, delay: Duration::ZERO },
+            Stop::Refused(step) => Self::Refused {
+                step,
+                delay: Duration::ZERO,
+            },
             Stop::Unavailable(cause) => Self::Unavailable(cause),
         }
     }
@@ -175,7 +178,10 @@ impl From<Stop> for LoginOutcome {
 impl LoginWay {
     /// With no failures yet.
     pub fn new(settings: LoginSettings) -> Self {
-        Self { settings, throttle: Throttle::default() }
+        Self {
+            settings,
+            throttle: Throttle::default(),
+        }
     }
 
     /// Takes the whole way once.
@@ -196,8 +202,14 @@ impl LoginWay {
             found => found,
         };
         // One hash whatever happened before, so that time tells nothing.
-        let person = found.as_ref().ok().map(|login| (login.tenant, login.person.id));
-        let fits = match directory.verify_password(person, request.password.clone()).await {
+        let person = found
+            .as_ref()
+            .ok()
+            .map(|login| (login.tenant, login.person.id));
+        let fits = match directory
+            .verify_password(person, request.password.clone())
+            .await
+        {
             Ok(fits) => fits,
             Err(error) => return LoginOutcome::Unavailable(error.to_string()),
         };
@@ -228,16 +240,31 @@ impl LoginWay {
         self.check_transport(request)?;
         let (domain, uid) = self.find_domain(directory, request).await?;
         check_standing(&domain_levels(&domain), LoginStep::DomainState)?;
-        let mut client = Client { names, address: request.peer, name: None };
-        client.check(&domain.services, request.service, LoginStep::DomainServices).await?;
+        let mut client = Client {
+            names,
+            address: request.peer,
+            name: None,
+        };
+        client
+            .check(&domain.services, request.service, LoginStep::DomainServices)
+            .await?;
         let tenant = domain.tenant();
-        let person = not_found(directory.person_by_uid(tenant, &uid).await, LoginStep::Person)?;
+        let person = not_found(
+            directory.person_by_uid(tenant, &uid).await,
+            LoginStep::Person,
+        )?;
         if person.domain != domain.id {
             return Err(Stop::Refused(LoginStep::Person));
         }
-        client.check(&person.services, request.service, LoginStep::PersonServices).await?;
+        client
+            .check(&person.services, request.service, LoginStep::PersonServices)
+            .await?;
         check_standing(&person_levels(&person), LoginStep::PersonState)?;
-        Ok(Login { tenant, domain, person })
+        Ok(Login {
+            tenant,
+            domain,
+            person,
+        })
     }
 
     fn check_transport(&self, request: &LoginRequest) -> Result<(), Stop> {
@@ -261,22 +288,34 @@ impl LoginWay {
     ) -> Result<(Arc<DomainEntry>, String), Stop> {
         let separator = self.settings.separator;
         let login = request.login.as_str();
-        let split = login.rsplit_once('@').or_else(|| login.rsplit_once(separator?));
+        let split = login
+            .rsplit_once('@')
+            .or_else(|| login.rsplit_once(separator?));
         if let Some((uid, domain)) = split {
             let name = Domain::parse(domain).map_err(|_| Stop::Refused(LoginStep::Domain))?;
             let domain = not_found(directory.domain(&name).await, LoginStep::Domain)?;
             return Ok((domain, uid.to_owned()));
         }
-        if let Some(name) = request.server_name.as_deref().and_then(|name| Domain::parse(name).ok()) {
+        if let Some(name) = request
+            .server_name
+            .as_deref()
+            .and_then(|name| Domain::parse(name).ok())
+        {
             match directory.domain_by_service_name(&name).await {
                 Ok(domain) => return Ok((domain, login.to_owned())),
                 Err(LookupError::NotFound(_)) => {}
                 Err(LookupError::Temporary(cause)) => return Err(Stop::Unavailable(cause)),
             }
         }
-        let name = request.listener_domain.as_ref().or(self.settings.default_domain.as_ref());
+        let name = request
+            .listener_domain
+            .as_ref()
+            .or(self.settings.default_domain.as_ref());
         let name = name.ok_or(Stop::Refused(LoginStep::Domain))?;
-        Ok((not_found(directory.domain(name).await, LoginStep::Domain)?, login.to_owned()))
+        Ok((
+            not_found(directory.domain(name).await, LoginStep::Domain)?,
+            login.to_owned(),
+        ))
     }
 }
 
@@ -304,7 +343,9 @@ impl LoginWay {
     /// May a person that logged in before stay? Ask when [`Directory::generation`] grows;
     /// `false` ends the session.
     pub async fn may_stay(&self, directory: &dyn Directory, domain: &Login) -> bool {
-        may_stay(directory, domain.tenant, domain.person.id).await.unwrap_or(true)
+        may_stay(directory, domain.tenant, domain.person.id)
+            .await
+            .unwrap_or(true)
     }
 }
 
@@ -316,22 +357,37 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    async fn check(&mut self, access: &ServiceAccess, service: Service, step: LoginStep) -> Result<(), Stop> {
+    async fn check(
+        &mut self,
+        access: &ServiceAccess,
+        service: Service,
+        step: LoginStep,
+    ) -> Result<(), Stop> {
         let mut verdict = access.verdict(service, self.address, self.name.as_ref());
         if verdict == Verdict::NeedsName {
             self.name = Some(self.names.name(self.address).await);
             verdict = access.verdict(service, self.address, self.name.as_ref());
         }
-        if verdict == Verdict::Granted { Ok(()) } else { Err(Stop::Refused(step)) }
+        if verdict == Verdict::Granted {
+            Ok(())
+        } else {
+            Err(Stop::Refused(step))
+        }
     }
 }
 
 fn domain_levels(domain: &DomainEntry) -> [(Level, routing::State); 2] {
-    [(Level::Domain, domain.status), (Level::DomainMail, domain.mail_status)]
+    [
+        (Level::Domain, domain.status),
+        (Level::DomainMail, domain.mail_status),
+    ]
 }
 
 fn person_levels(person: &PersonEntry) -> [(Level, routing::State); 2] {
-    [(Level::Person, person.status), (Level::PersonMail, person.mail_status)]
+    [
+        (Level::Person, person.status),
+        (Level::PersonMail, person.mail_status),
+    ]
 }
 
 fn check_standing(levels: &[(Level, routing::State)], step: LoginStep) -> Result<(), Stop> {

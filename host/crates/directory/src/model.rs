@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use mail::{Domain, DomainId, GroupId, Mailbox, PersonId, Secret, Tenant, Timestamp};
 use routing::{Autoreply, Delivery, DeliveryOption, Host, State};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ServiceAccess;
 
@@ -23,10 +23,10 @@ pub struct DomainEntry {
     #[serde(default)]
     pub parent: Option<DomainId>,
     /// `inetDomainStatus`
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stored_state")]
     pub status: State,
     /// `mailDomainStatus`
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stored_state")]
     pub mail_status: State,
     /// `mailDomainAllowedServiceAccess`
     #[serde(default)]
@@ -110,16 +110,16 @@ pub struct PersonEntry {
     #[serde(skip)]
     pub password_hashes: Vec<Secret<String>>,
     /// `inetUserStatus`
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stored_state")]
     pub status: State,
     /// `mailUserStatus`
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stored_state")]
     pub mail_status: State,
     /// `mailAllowedServiceAccess`
     #[serde(default)]
     pub services: ServiceAccess,
     /// `mailDeliveryOption`; none: `mailbox`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stored_options")]
     pub delivery_options: Vec<DeliveryOption>,
     /// `mailForwardingAddress`, used only while the option `forward` is set.
     #[serde(default)]
@@ -162,6 +162,28 @@ pub struct PersonEntry {
     pub changed: Timestamp,
 }
 
+/// A stored state: an illegal value is inactive.
+fn stored_state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+    Ok(State::read(
+        Option::<String>::deserialize(deserializer)?.as_deref(),
+    ))
+}
+
+/// Stored options: unknown ones are dropped with a warning; if none is left the default applies.
+fn stored_options<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<DeliveryOption>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let read = |name: String| match name.parse() {
+        Ok(option) => Some(option),
+        Err(error) => {
+            tracing::warn!(%error, "a stored delivery option is dropped");
+            None
+        }
+    };
+    Ok(names.into_iter().filter_map(read).collect())
+}
+
 /// The default of `mailMessageStore`.
 pub(crate) fn primary() -> String {
     "primary".to_owned()
@@ -170,25 +192,39 @@ pub(crate) fn primary() -> String {
 impl PersonEntry {
     /// All addresses that are the person's own: what it may send as.
     pub fn addresses(&self) -> impl Iterator<Item = &Mailbox> {
-        std::iter::once(&self.mail).chain(&self.alternate_addresses).chain(&self.equivalent_addresses)
+        std::iter::once(&self.mail)
+            .chain(&self.alternate_addresses)
+            .chain(&self.equivalent_addresses)
     }
 
     /// The options in force with what each needs. An option whose attribute is missing has an
     /// empty setting, so that its plugin defers rather than the mail being lost.
     pub fn deliveries(&self) -> Vec<Delivery> {
         let default = [DeliveryOption::Mailbox];
-        let options = if self.delivery_options.is_empty() { &default[..] } else { &self.delivery_options };
+        let options = if self.delivery_options.is_empty() {
+            &default[..]
+        } else {
+            &self.delivery_options
+        };
         options
             .iter()
             .map(|option| match option {
-                DeliveryOption::Mailbox | DeliveryOption::Members => {
-                    Delivery::Mailbox { store: self.message_store.clone() }
-                }
+                DeliveryOption::Mailbox | DeliveryOption::Members => Delivery::Mailbox {
+                    store: self.message_store.clone(),
+                },
                 DeliveryOption::Autoreply => Delivery::Autoreply(self.autoreply.clone()),
-                DeliveryOption::Program => Delivery::Program { label: self.program.clone().unwrap_or_default() },
-                DeliveryOption::Forward => Delivery::Forward { addresses: self.forwarding_addresses.clone() },
-                DeliveryOption::File => Delivery::File { label: self.file.clone().unwrap_or_default() },
-                DeliveryOption::Shared => Delivery::Shared { name: self.shared.clone().unwrap_or_default() },
+                DeliveryOption::Program => Delivery::Program {
+                    label: self.program.clone().unwrap_or_default(),
+                },
+                DeliveryOption::Forward => Delivery::Forward {
+                    addresses: self.forwarding_addresses.clone(),
+                },
+                DeliveryOption::File => Delivery::File {
+                    label: self.file.clone().unwrap_or_default(),
+                },
+                DeliveryOption::Shared => Delivery::Shared {
+                    name: self.shared.clone().unwrap_or_default(),
+                },
             })
             .collect()
     }
@@ -213,10 +249,10 @@ pub struct GroupEntry {
     #[serde(default)]
     pub members: Vec<Mailbox>,
     /// `inetMailGroupStatus`
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stored_state")]
     pub status: State,
     /// `mailDeliveryOption`; none: `shared` where there is a shared mailbox, else `members`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stored_options")]
     pub delivery_options: Vec<DeliveryOption>,
     /// The mailbox under `Shared Folders/` and what members may do there.
     #[serde(default)]
@@ -250,18 +286,30 @@ impl GroupEntry {
             Some(_) => DeliveryOption::Shared,
             None => DeliveryOption::Members,
         }];
-        let options = if self.delivery_options.is_empty() { &default[..] } else { &self.delivery_options };
+        let options = if self.delivery_options.is_empty() {
+            &default[..]
+        } else {
+            &self.delivery_options
+        };
         options
             .iter()
             .filter_map(|option| match option {
                 DeliveryOption::Members => Some(Delivery::Members),
-                DeliveryOption::Program => Some(Delivery::Program { label: self.program.clone().unwrap_or_default() }),
-                DeliveryOption::Forward => {
-                    Some(Delivery::Forward { addresses: self.forwarding_addresses.clone() })
-                }
-                DeliveryOption::File => Some(Delivery::File { label: self.file.clone().unwrap_or_default() }),
+                DeliveryOption::Program => Some(Delivery::Program {
+                    label: self.program.clone().unwrap_or_default(),
+                }),
+                DeliveryOption::Forward => Some(Delivery::Forward {
+                    addresses: self.forwarding_addresses.clone(),
+                }),
+                DeliveryOption::File => Some(Delivery::File {
+                    label: self.file.clone().unwrap_or_default(),
+                }),
                 DeliveryOption::Shared => {
-                    let name = self.shared.as_ref().map(|shared| shared.name.clone()).unwrap_or_default();
+                    let name = self
+                        .shared
+                        .as_ref()
+                        .map(|shared| shared.name.clone())
+                        .unwrap_or_default();
                     Some(Delivery::Shared { name })
                 }
                 // Only people have these; a change that asks for them is refused.
@@ -319,9 +367,16 @@ impl FromStr for Rights {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(unknown) = text.chars().find(|&letter| !RIGHTS.contains(letter)) {
-            return Err(format!("'{unknown}' is not a right; rights are the letters {RIGHTS} (RFC 4314)"));
+            return Err(format!(
+                "'{unknown}' is not a right; rights are the letters {RIGHTS} (RFC 4314)"
+            ));
         }
-        Ok(Self(RIGHTS.chars().filter(|&letter| text.contains(letter)).collect()))
+        Ok(Self(
+            RIGHTS
+                .chars()
+                .filter(|&letter| text.contains(letter))
+                .collect(),
+        ))
     }
 }
 
@@ -373,7 +428,9 @@ impl TryFrom<Option<i64>> for Quota {
             Some(-1) => Ok(Self::Unlimited),
             Some(limit) => {
                 let limit = u64::try_from(limit);
-                limit.map(Self::Limit).map_err(|_| "a quota is -1 (unlimited), 0 or more".to_owned())
+                limit
+                    .map(Self::Limit)
+                    .map_err(|_| "a quota is -1 (unlimited), 0 or more".to_owned())
             }
         }
     }

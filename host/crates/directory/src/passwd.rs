@@ -36,7 +36,8 @@ fn argon2() -> Argon2<'static> {
 /// for an async thread.
 pub fn hash_password(password: &Secret<String>) -> Result<Secret<String>, LookupError> {
     let hash = argon2().hash_password(password.expose_secret().as_bytes());
-    hash.map(|hash| Secret::new(hash.to_string())).map_err(|error| LookupError::Temporary(error.to_string()))
+    hash.map(|hash| Secret::new(hash.to_string()))
+        .map_err(|error| LookupError::Temporary(error.to_string()))
 }
 
 /// Does the password fit any of the hashes? Without hashes it takes as long and does not.
@@ -53,7 +54,10 @@ pub fn verify_password(hashes: &[Secret<String>], password: &Secret<String>) -> 
         return false;
     }
     // Every hash is computed, so that the place of the right one does not show.
-    let found = hashes.iter().filter(|hash| fits(hash.expose_secret())).count();
+    let found = hashes
+        .iter()
+        .filter(|hash| fits(hash.expose_secret()))
+        .count();
     usable && found > 0
 }
 
@@ -68,7 +72,10 @@ impl Hasher {
     /// At most `at_once` hashes at a time (19 MiB each); who waits longer than `patience` is
     /// sent away.
     pub fn new(at_once: usize, patience: Duration) -> Self {
-        Self { slots: Arc::new(Semaphore::new(at_once.max(1))), patience }
+        Self {
+            slots: Arc::new(Semaphore::new(at_once.max(1))),
+            patience,
+        }
     }
 
     /// [`hash_password`], bounded.
@@ -77,11 +84,18 @@ impl Hasher {
     }
 
     /// [`verify_password`], bounded.
-    pub async fn verify(&self, hashes: Vec<Secret<String>>, password: Secret<String>) -> Result<bool, LookupError> {
+    pub async fn verify(
+        &self,
+        hashes: Vec<Secret<String>>,
+        password: Secret<String>,
+    ) -> Result<bool, LookupError> {
         self.run(move || verify_password(&hashes, &password)).await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, LookupError> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, LookupError> {
         let waiting = tokio::time::timeout(self.patience, Arc::clone(&self.slots).acquire_owned());
         let Ok(Ok(slot)) = waiting.await else {
             return Err(LookupError::Temporary("too many logins at once".to_owned()));
@@ -92,7 +106,9 @@ impl Hasher {
             drop(slot);
             result
         };
-        tokio::task::spawn_blocking(work).await.map_err(|error| LookupError::Temporary(error.to_string()))
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| LookupError::Temporary(error.to_string()))
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::{AliasEntry, DomainEntry, GroupEntry, LookupError, PersonEntry, SharedMailbox};
 
 /// The future of an object-safe call.
-pub type Future<'a, T, E = LookupError> = Pin<Box<dyn std::future::Future<Output = Result<T, E>> + Send + 'a>>;
+pub type Future<'a, T, E = LookupError> =
+    Pin<Box<dyn std::future::Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// A directory, embedded or far away.
 ///
@@ -35,7 +36,11 @@ pub trait Directory: Send + Sync {
     fn person(&self, tenant: Tenant, id: PersonId) -> Future<'_, Arc<PersonEntry>>;
 
     /// The person with this address.
-    fn person_by_address<'a>(&'a self, tenant: Tenant, address: &'a Mailbox) -> Future<'a, Arc<PersonEntry>>;
+    fn person_by_address<'a>(
+        &'a self,
+        tenant: Tenant,
+        address: &'a Mailbox,
+    ) -> Future<'a, Arc<PersonEntry>>;
 
     /// All people of a domain, by address.
     fn people(&self, tenant: Tenant) -> Future<'_, Vec<Arc<PersonEntry>>>;
@@ -49,12 +54,23 @@ pub trait Directory: Send + Sync {
     /// All aliases of a domain, by address.
     fn aliases(&self, tenant: Tenant) -> Future<'_, Vec<Arc<AliasEntry>>>;
 
+    /// The people of the own domain who are members of the group.
+    fn members(&self, tenant: Tenant, group: GroupId) -> Future<'_, Vec<Arc<PersonEntry>>>;
+
     /// The shared mailboxes that the person is a member of, with the groups that own them.
-    fn shared_mailboxes(&self, tenant: Tenant, person: PersonId) -> Future<'_, Vec<(GroupId, SharedMailbox)>>;
+    fn shared_mailboxes(
+        &self,
+        tenant: Tenant,
+        person: PersonId,
+    ) -> Future<'_, Vec<(GroupId, SharedMailbox)>>;
 
     /// Is this the person's password? `None` for the person takes as long and is never right,
     /// so that unknown people cannot be told from known ones.
-    fn verify_password(&self, person: Option<(Tenant, PersonId)>, password: Secret<String>) -> Future<'_, bool>;
+    fn verify_password(
+        &self,
+        person: Option<(Tenant, PersonId)>,
+        password: Secret<String>,
+    ) -> Future<'_, bool>;
 
     /// The routing table as it is now. One transaction keeps one, so that it sees one state.
     fn table(&self) -> Arc<dyn routing::Lookup + Send + Sync>;

@@ -26,7 +26,9 @@ use crate::PeerName;
 
 /// Not a list of service rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{rule}' is not a service rule: {problem}; write for example '+imap,pop:ALL$-ALL:192.0.2.0/24'")]
+#[error(
+    "'{rule}' is not a service rule: {problem}; write for example '+imap,pop:ALL$-ALL:192.0.2.0/24'"
+)]
 pub struct ServicesError {
     /// The rule that is wrong.
     pub rule: String,
@@ -120,7 +122,9 @@ enum Match {
 impl ServiceAccess {
     /// A stored value: missing grants all, an unreadable one denies all and warns.
     pub fn read(stored: Option<String>) -> Self {
-        let Some(text) = stored else { return Self::Everything };
+        let Some(text) = stored else {
+            return Self::Everything;
+        };
         match text.parse() {
             Ok(rules) => Self::Rules(rules),
             Err(error) => {
@@ -164,18 +168,21 @@ impl ServiceRules {
     pub fn verdict(&self, service: Service, address: IpAddr, name: Option<&PeerName>) -> Verdict {
         let mut unsure = false;
         let mut any = |kind: Kind| {
-            self.rules.iter().filter(|rule| rule.kind == kind).any(|rule| {
-                match rule.matches(service, address, name) {
-                    Match::Yes => true,
-                    Match::No => false,
-                    // No answer: an allow does not match, a deny does.
-                    Match::NoAnswer => kind == Kind::Deny,
-                    Match::NeedsName => {
-                        unsure = true;
-                        false
+            self.rules
+                .iter()
+                .filter(|rule| rule.kind == kind)
+                .any(|rule| {
+                    match rule.matches(service, address, name) {
+                        Match::Yes => true,
+                        Match::No => false,
+                        // No answer: an allow does not match, a deny does.
+                        Match::NoAnswer => kind == Kind::Deny,
+                        Match::NeedsName => {
+                            unsure = true;
+                            false
+                        }
                     }
-                }
-            })
+                })
         };
         if any(Kind::Allow) {
             return Verdict::Granted;
@@ -185,7 +192,11 @@ impl ServiceRules {
             return Verdict::NeedsName;
         }
         let only_allows = self.rules.iter().all(|rule| rule.kind == Kind::Allow);
-        if denied || only_allows { Verdict::Denied } else { Verdict::Granted }
+        if denied || only_allows {
+            Verdict::Denied
+        } else {
+            Verdict::Granted
+        }
     }
 }
 
@@ -251,7 +262,10 @@ impl ClientItem {
         let address = address.to_canonical();
         match self {
             Self::All => Match::Yes,
-            Self::Network { address: network, prefix } => Match::of(is_within(address, *network, *prefix)),
+            Self::Network {
+                address: network,
+                prefix,
+            } => Match::of(is_within(address, *network, *prefix)),
             Self::Local if address.is_loopback() => Match::Yes,
             _ => match name {
                 None => Match::NeedsName,
@@ -263,7 +277,9 @@ impl ClientItem {
 
     fn matches_name(&self, name: &PeerName) -> bool {
         let confirmed = match name {
-            PeerName::Known(confirmed) => Some(confirmed.trim_end_matches('.').to_ascii_lowercase()),
+            PeerName::Known(confirmed) => {
+                Some(confirmed.trim_end_matches('.').to_ascii_lowercase())
+            }
             _ => None,
         };
         match (self, confirmed) {
@@ -272,7 +288,9 @@ impl ClientItem {
             (Self::DnsSpoofer, _) => matches!(name, PeerName::Spoofed(_)),
             (Self::Local, Some(host)) => !host.contains('.'),
             (Self::Host(own), Some(host)) => *own == host,
-            (Self::Below(domain), Some(host)) => host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.')),
+            (Self::Below(domain), Some(host)) => host
+                .strip_suffix(domain.as_str())
+                .is_some_and(|rest| rest.ends_with('.')),
             _ => false,
         }
     }
@@ -295,7 +313,10 @@ fn is_within(address: IpAddr, network: IpAddr, prefix: u8) -> bool {
 impl FromStr for ServiceRules {
     type Err = ServicesError;
     fn from_str(text: &str) -> Result<Self, ServicesError> {
-        Ok(Self { text: text.to_owned(), rules: parse::rules(text)? })
+        Ok(Self {
+            text: text.to_owned(),
+            rules: parse::rules(text)?,
+        })
     }
 }
 

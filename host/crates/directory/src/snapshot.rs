@@ -63,12 +63,37 @@ impl DomainView {
     /// The same people and groups under a changed domain entry.
     pub(crate) fn with_entry(&self, entry: DomainEntry) -> Self {
         let Self { entry, facts, .. } = Self::new(entry);
-        Self { entry, facts, ..self.clone() }
+        Self {
+            entry,
+            facts,
+            ..self.clone()
+        }
     }
 
     /// What holds this address, if anything does.
     pub(crate) fn at(&self, address: &Mailbox) -> Option<&Entry> {
         self.addresses.get(&address.key())
+    }
+
+    /// What holds this address, written with any of the domain's names.
+    pub(crate) fn find(&self, address: &Mailbox) -> Option<&Entry> {
+        let canonical = || Mailbox::new(address.localpart().clone(), self.entry.name.clone());
+        let rewritten = || {
+            self.entry
+                .is_called(address.domain())
+                .then(|| self.at(&canonical()))
+                .flatten()
+        };
+        self.at(address).or_else(rewritten)
+    }
+
+    /// The addresses that are written with this name.
+    pub(crate) fn addresses_in<'a>(&'a self, name: &'a Domain) -> impl Iterator<Item = &'a str> {
+        let lies_in = |key: &&str| {
+            key.rsplit_once('@')
+                .is_some_and(|(_, domain)| domain == name.as_str())
+        };
+        self.addresses.keys().map(String::as_str).filter(lies_in)
     }
 
     pub(crate) fn insert_person(&mut self, entry: PersonEntry) {
@@ -123,9 +148,13 @@ impl DomainView {
     }
 
     pub(crate) fn insert_alias(&mut self, entry: AliasEntry) {
-        let facts = AliasFacts { address: entry.address.clone(), targets: entry.targets.clone() };
+        let facts = AliasFacts {
+            address: entry.address.clone(),
+            targets: entry.targets.clone(),
+        };
         let key = entry.address.key();
-        self.addresses.insert(key.clone(), Entry::Alias(Arc::new(facts)));
+        self.addresses
+            .insert(key.clone(), Entry::Alias(Arc::new(facts)));
         self.aliases.insert(key, Arc::new(entry));
     }
 
@@ -146,15 +175,21 @@ impl Snapshot {
     pub(crate) fn with_domain(&self, view: DomainView) -> Self {
         let mut next = self.clone();
         next.generation += 1;
-        next.put(view);
+        if let Some(old) = next.domains.get(&view.entry.id).cloned() {
+            for name in old.entry.names() {
+                next.names.remove(name);
+            }
+            for name in &old.entry.service_names {
+                next.service_names.remove(name);
+            }
+        }
+        next.put_new(view);
         next
     }
 
-    /// Puts a domain in without a new generation: for opening.
-    pub(crate) fn put(&mut self, view: DomainView) {
+    /// Puts in a domain that is not there.
+    pub(crate) fn put_new(&mut self, view: DomainView) {
         let id = view.entry.id;
-        self.names.retain(|_, owner| *owner != id);
-        self.service_names.retain(|_, owner| *owner != id);
         for name in view.entry.names() {
             self.names.insert(name.clone(), id);
         }
@@ -169,11 +204,16 @@ impl Snapshot {
     }
 
     pub(crate) fn view(&self, id: DomainId) -> Result<&Arc<DomainView>, LookupError> {
-        self.domains.get(&id).ok_or_else(|| LookupError::NotFound(format!("domain {id}")))
+        self.domains
+            .get(&id)
+            .ok_or_else(|| LookupError::NotFound(format!("domain {id}")))
     }
 
     pub(crate) fn view_named(&self, name: &Domain) -> Result<&Arc<DomainView>, LookupError> {
-        let id = self.names.get(name).ok_or_else(|| LookupError::NotFound(format!("domain {name}")))?;
+        let id = self
+            .names
+            .get(name)
+            .ok_or_else(|| LookupError::NotFound(format!("domain {name}")))?;
         self.view(*id)
     }
 
@@ -195,30 +235,48 @@ impl Snapshot {
 
     /// All domains, by name.
     pub fn domains(&self) -> Vec<Arc<DomainEntry>> {
-        let mut all: Vec<_> = self.domains.values().map(|view| Arc::clone(&view.entry)).collect();
+        let mut all: Vec<_> = self
+            .domains
+            .values()
+            .map(|view| Arc::clone(&view.entry))
+            .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
     /// The person of this login name under the domain.
-    pub fn person_by_uid(&self, domain: DomainId, uid: &str) -> Result<Arc<PersonEntry>, LookupError> {
+    pub fn person_by_uid(
+        &self,
+        domain: DomainId,
+        uid: &str,
+    ) -> Result<Arc<PersonEntry>, LookupError> {
         let view = self.view(domain)?;
-        let id = view.uids.get(&uid_key(uid)).ok_or_else(|| no_person(uid, &view.entry.name))?;
-        view.people.get(id).cloned().ok_or_else(|| no_person(uid, &view.entry.name))
+        let id = view
+            .uids
+            .get(&uid_key(uid))
+            .ok_or_else(|| no_person(uid, &view.entry.name))?;
+        view.people
+            .get(id)
+            .cloned()
+            .ok_or_else(|| no_person(uid, &view.entry.name))
     }
 
     /// The person of this id, if it is one of the domain.
     pub fn person(&self, domain: DomainId, id: PersonId) -> Result<Arc<PersonEntry>, LookupError> {
         let view = self.view(domain)?;
-        view.people.get(&id).cloned().ok_or_else(|| no_person(&id.to_string(), &view.entry.name))
+        view.people
+            .get(&id)
+            .cloned()
+            .ok_or_else(|| no_person(&id.to_string(), &view.entry.name))
     }
 
     /// The person with this address, whichever of the domain's names it is written with.
-    pub fn person_by_address(&self, domain: DomainId, address: &Mailbox) -> Result<Arc<PersonEntry>, LookupError> {
-        let view = self.view(domain)?;
-        let canonical = Mailbox::new(address.localpart().clone(), view.entry.name.clone());
-        let rewritten = view.entry.is_called(address.domain()).then(|| view.at(&canonical)).flatten();
-        match view.at(address).or(rewritten) {
+    pub fn person_by_address(
+        &self,
+        domain: DomainId,
+        address: &Mailbox,
+    ) -> Result<Arc<PersonEntry>, LookupError> {
+        match self.view(domain)?.find(address) {
             Some(Entry::Person(facts)) => self.person(domain, facts.id),
             _ => Err(LookupError::NotFound(format!("person {address}"))),
         }
@@ -259,7 +317,8 @@ impl Snapshot {
     ) -> Result<Vec<(GroupId, SharedMailbox)>, LookupError> {
         let person = self.person(domain, person)?;
         let is_own = |member: &Mailbox| {
-            self.person_by_address(domain, member).is_ok_and(|found| found.id == person.id)
+            self.person_by_address(domain, member)
+                .is_ok_and(|found| found.id == person.id)
         };
         let mut shared: Vec<_> = self
             .view(domain)?
@@ -273,9 +332,16 @@ impl Snapshot {
     }
 
     /// The people of the own domain who are members of the group, by address.
-    pub fn members(&self, domain: DomainId, group: GroupId) -> Result<Vec<Arc<PersonEntry>>, LookupError> {
+    pub fn members(
+        &self,
+        domain: DomainId,
+        group: GroupId,
+    ) -> Result<Vec<Arc<PersonEntry>>, LookupError> {
         let group = self.group(domain, group)?;
-        let people = group.members.iter().filter_map(|member| self.person_by_address(domain, member).ok());
+        let people = group
+            .members
+            .iter()
+            .filter_map(|member| self.person_by_address(domain, member).ok());
         let mut people: Vec<_> = people.collect();
         people.sort_by_key(|person| person.id);
         people.dedup_by_key(|person| person.id);
@@ -289,10 +355,16 @@ fn no_person(who: &str, domain: &Domain) -> LookupError {
 
 impl Lookup for Snapshot {
     fn domain(&self, name: &Domain) -> Result<Option<Arc<DomainFacts>>, Unavailable> {
-        Ok(self.view_named(name).ok().map(|view| Arc::clone(&view.facts)))
+        Ok(self
+            .view_named(name)
+            .ok()
+            .map(|view| Arc::clone(&view.facts)))
     }
 
     fn entry(&self, domain: DomainId, address: &Mailbox) -> Result<Option<Entry>, Unavailable> {
-        Ok(self.view(domain).ok().and_then(|view| view.at(address).cloned()))
+        Ok(self
+            .view(domain)
+            .ok()
+            .and_then(|view| view.at(address).cloned()))
     }
 }

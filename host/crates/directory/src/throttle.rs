@@ -72,11 +72,18 @@ impl Throttle {
         let pause = |failures: Option<&Failures>, free: u32, longest: i64| {
             failures.is_some_and(|failures| failures.is_pausing(free, longest, now))
         };
-        let longest = if is_known { LONGEST_KNOWN_SECONDS } else { LONGEST_SECONDS };
+        let longest = if is_known {
+            LONGEST_KNOWN_SECONDS
+        } else {
+            LONGEST_SECONDS
+        };
         let closed = pause(tables.pairs.get(&pair), FREE_OF_PAIR, longest)
             || !is_known
-                && (pause(tables.accounts.get(&pair.1), FREE_OF_ACCOUNT, LONGEST_SECONDS)
-                    || pause(tables.clients.get(&pair.0), FREE_OF_CLIENT, LONGEST_SECONDS));
+                && (pause(
+                    tables.accounts.get(&pair.1),
+                    FREE_OF_ACCOUNT,
+                    LONGEST_SECONDS,
+                ) || pause(tables.clients.get(&pair.0), FREE_OF_CLIENT, LONGEST_SECONDS));
         if closed { Gate::Closed } else { Gate::Open }
     }
 
@@ -87,7 +94,9 @@ impl Throttle {
         let is_known = tables.is_known(&pair, now);
         if !is_known {
             // A person's own mistakes on an own device do not count against others.
-            tables.accounts.change(pair.1.clone(), |failures| failures.add(now));
+            tables
+                .accounts
+                .change(pair.1.clone(), |failures| failures.add(now));
             tables.clients.change(pair.0, |failures| failures.add(now));
         }
         tables.pairs.change(pair, |failures| failures.add(now));
@@ -105,7 +114,11 @@ impl Throttle {
     /// and account.
     pub(crate) fn delay(&self, peer: IpAddr, account: &str, now: Timestamp) -> Duration {
         let tables = self.lock();
-        let failures = tables.pairs.get(&(client(peer), shortened(account))).copied().unwrap_or_default();
+        let failures = tables
+            .pairs
+            .get(&(client(peer), shortened(account)))
+            .copied()
+            .unwrap_or_default();
         let delay = Duration::from_millis(500) * failures.at(now).count.saturating_sub(1).min(8);
         delay.min(LONGEST_DELAY)
     }
@@ -118,24 +131,40 @@ impl Throttle {
 
 impl Tables {
     fn is_known(&self, pair: &(IpAddr, Account), now: Timestamp) -> bool {
-        self.known.get(pair).is_some_and(|last| now < last.plus_seconds(KNOWN_SECONDS))
+        self.known
+            .get(pair)
+            .is_some_and(|last| now < last.plus_seconds(KNOWN_SECONDS))
     }
 }
 
 impl Failures {
     /// As they count now.
     fn at(self, now: Timestamp) -> Self {
-        if now >= self.last.plus_seconds(FORGET_SECONDS) { Self { count: 0, last: now } } else { self }
+        if now >= self.last.plus_seconds(FORGET_SECONDS) {
+            Self {
+                count: 0,
+                last: now,
+            }
+        } else {
+            self
+        }
     }
 
     fn add(&mut self, now: Timestamp) {
-        *self = Self { count: self.at(now).count.saturating_add(1), last: now };
+        *self = Self {
+            count: self.at(now).count.saturating_add(1),
+            last: now,
+        };
     }
 
     /// 1, 2, 4 … seconds after each failure past the free ones.
     fn is_pausing(self, free: u32, longest: i64, now: Timestamp) -> bool {
         let over = self.at(now).count.saturating_sub(free);
-        let pause = if over == 0 { 0 } else { (1 << (over - 1).min(16)).min(longest) };
+        let pause = if over == 0 {
+            0
+        } else {
+            (1 << (over - 1).min(16)).min(longest)
+        };
         now < self.last.plus_seconds(pause)
     }
 }
@@ -162,7 +191,10 @@ struct Table<K, V> {
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), changes: 0 }
+        Self {
+            entries: HashMap::new(),
+            changes: 0,
+        }
     }
 }
 
@@ -179,7 +211,8 @@ impl<K: Hash + Eq, V: Default> Table<K, V> {
         if self.entries.len() > ENTRIES {
             // A quarter at once, so that a full table costs little for each change.
             let oldest_kept = self.changes - (ENTRIES as u64 * 3 / 4);
-            self.entries.retain(|_, (changed, _)| *changed >= oldest_kept);
+            self.entries
+                .retain(|_, (changed, _)| *changed >= oldest_kept);
         }
     }
 

@@ -13,10 +13,19 @@ pub(super) fn rules(text: &str) -> Result<Vec<Rule>, ServicesError> {
     let rules: Vec<&str> = text.split('$').collect();
     if rules.len() > RULES {
         let problem = format!("there are more than {RULES} rules");
-        return Err(ServicesError { rule: String::new(), problem });
+        return Err(ServicesError {
+            rule: String::new(),
+            problem,
+        });
     }
-    let error = |rule: &str, problem| ServicesError { rule: rule.to_owned(), problem };
-    rules.into_iter().map(|rule| parse(rule.trim()).map_err(|problem| error(rule, problem))).collect()
+    let error = |rule: &str, problem| ServicesError {
+        rule: rule.to_owned(),
+        problem,
+    };
+    rules
+        .into_iter()
+        .map(|rule| parse(rule.trim()).map_err(|problem| error(rule, problem)))
+        .collect()
 }
 
 fn parse(rule: &str) -> Result<Rule, String> {
@@ -25,14 +34,30 @@ fn parse(rule: &str) -> Result<Rule, String> {
         Some('-') => (Kind::Deny, &rule[1..]),
         _ => return Err("it begins with neither '+' nor '-'".to_owned()),
     };
-    let (services, clients) = rest.split_once(':').ok_or("there is no ':' between services and clients")?;
-    Ok(Rule { kind, services: list(services, service)?, clients: list(clients, client)? })
+    let (services, clients) = rest
+        .split_once(':')
+        .ok_or("there is no ':' between services and clients")?;
+    Ok(Rule {
+        kind,
+        services: list(services, service)?,
+        clients: list(clients, client)?,
+    })
 }
 
 fn list<T>(text: &str, item: fn(&str) -> Result<T, String>) -> Result<List<T>, String> {
-    let words: Vec<&str> = text.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text
+        .split([',', ' ', '\t'])
+        .filter(|word| !word.is_empty())
+        .collect();
     let mut parts = words.split(|word| word.eq_ignore_ascii_case("EXCEPT"));
-    let mut next = || parts.next().map(|words| words.iter().map(|word| item(word)).collect::<Result<Vec<_>, _>>());
+    let mut next = || {
+        parts.next().map(|words| {
+            words
+                .iter()
+                .map(|word| item(word))
+                .collect::<Result<Vec<_>, _>>()
+        })
+    };
     let items = next().unwrap_or_else(|| Ok(Vec::new()))?;
     if items.is_empty() {
         return Err("a list is empty".to_owned());
@@ -88,14 +113,24 @@ fn client(word: &str) -> Result<ClientItem, String> {
     let name = mail::Domain::parse(below.unwrap_or(word))
         .map_err(|_| format!("'{word}' is neither an address, a network, a name nor LOCAL, KNOWN, UNKNOWN, DNSSPOOFER, ALL"))?;
     let name = name.as_str().to_owned();
-    Ok(if below.is_some() { ClientItem::Below(name) } else { ClientItem::Host(name) })
+    Ok(if below.is_some() {
+        ClientItem::Below(name)
+    } else {
+        ClientItem::Host(name)
+    })
 }
 
 /// An address or a network; `None` where it is neither, so a name.
 fn network(word: &str) -> Result<Option<ClientItem>, String> {
-    let bare = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(word);
+    let bare = word
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(word);
     if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(Some(ClientItem::Network { address, prefix: width(address) }));
+        return Ok(Some(ClientItem::Network {
+            address,
+            prefix: width(address),
+        }));
     }
     if let Some((address, mask)) = word.split_once('/') {
         let bad = || format!("'{word}' is not a network");
@@ -109,8 +144,14 @@ fn network(word: &str) -> Result<Option<ClientItem>, String> {
         }
         return Ok(Some(ClientItem::Network { address, prefix }));
     }
-    if word.ends_with('.') || word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return prefix_of_address(word).map(Some).ok_or_else(|| format!("'{word}' is not an address"));
+    if word.ends_with('.')
+        || word
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        return prefix_of_address(word)
+            .map(Some)
+            .ok_or_else(|| format!("'{word}' is not an address"));
     }
     Ok(None)
 }
@@ -127,11 +168,19 @@ fn contiguous(mask: Ipv4Addr) -> Option<u8> {
 
 /// `192.0.2.`: every address that begins so.
 fn prefix_of_address(word: &str) -> Option<ClientItem> {
-    let parts: Vec<u8> = word.strip_suffix('.')?.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let parts: Vec<u8> = word
+        .strip_suffix('.')?
+        .split('.')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .ok()?;
     let mut octets = [0; 4];
     if parts.is_empty() || parts.len() > 3 {
         return None;
     }
     octets[..parts.len()].copy_from_slice(&parts);
-    Some(ClientItem::Network { address: IpAddr::from(octets), prefix: parts.len() as u8 * 8 })
+    Some(ClientItem::Network {
+        address: IpAddr::from(octets),
+        prefix: parts.len() as u8 * 8,
+    })
 }

@@ -1,0 +1,256 @@
+//! The rows in redb.
+//!
+//! | table     | key              | value                                   |
+//! |-----------|------------------|-----------------------------------------|
+//! | `meta`    | name             | number: `format`, `next-id`, `generation`, `next-audit` |
+//! | `domains` | domain           | [`DomainEntry`] as JSON                 |
+//! | `people`  | domain, person   | [`PersonRow`] as JSON                   |
+//! | `groups`  | domain, group    | [`GroupEntry`] as JSON                  |
+//! | `aliases` | domain, address  | [`AliasEntry`] as JSON                  |
+//! | `audit`   | ascending number | [`AuditRecord`] as JSON                 |
+
+use std::path::Path;
+
+use mail::{DomainId, GroupId, PersonId, Secret};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError,
+    TableDefinition, WriteTransaction,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::snapshot::DomainView;
+use crate::{AliasEntry, AuditRecord, DomainEntry, GroupEntry, OpenError, PersonEntry, Snapshot};
+
+/// The format written here, and the newest that can be read.
+const FORMAT: u64 = 1;
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const DOMAINS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("domains");
+const PEOPLE: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("people");
+const GROUPS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("groups");
+const ALIASES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("aliases");
+const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
+
+/// Counters that must survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counters {
+    /// The next id of a domain, person or group, without the host number.
+    pub(super) next_id: u64,
+    /// The next number of the audit trail.
+    pub(super) next_audit: u64,
+}
+
+/// A person with the hashes, which the entry itself never serialises.
+#[derive(Serialize, Deserialize)]
+struct PersonRow {
+    #[serde(flatten)]
+    entry: PersonEntry,
+    #[serde(default)]
+    password_hashes: Vec<String>,
+}
+
+/// One row to write or to take away.
+#[derive(Debug)]
+pub(super) enum Row {
+    Domain(Box<DomainEntry>),
+    Person(Box<PersonEntry>),
+    NoPerson(DomainId, PersonId),
+    Group(Box<GroupEntry>),
+    NoGroup(DomainId, GroupId),
+    Alias(Box<AliasEntry>),
+    NoAlias(DomainId, String),
+}
+
+/// Opens or makes the file. An existing file that cannot be read is left as it is.
+pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
+    let opened = if path.exists() {
+        Database::open(path)
+    } else {
+        Database::create(path)
+    };
+    opened.map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() != std::io::ErrorKind::InvalidData =>
+        {
+            OpenError::Io(format!("{}: {error}", path.display()))
+        }
+        error => OpenError::Damaged(error.to_string()),
+    })
+}
+
+/// Everything in the file. Makes the tables where the file is new.
+pub(super) fn load(database: &Database) -> Result<(Snapshot, Counters), OpenError> {
+    prepare(database).map_err(|error| OpenError::Damaged(error.to_string()))?;
+    let (snapshot, counters, format) =
+        read(database).map_err(|error| OpenError::Damaged(error.to_string()))?;
+    if format > FORMAT {
+        return Err(OpenError::Newer {
+            found: format,
+            known: FORMAT,
+        });
+    }
+    Ok((snapshot, counters))
+}
+
+fn prepare(database: &Database) -> Result<(), redb::Error> {
+    let write = database.begin_write()?;
+    {
+        let mut meta = write.open_table(META)?;
+        if meta.get("format")?.is_none() {
+            meta.insert("format", FORMAT)?;
+        }
+        write.open_table(DOMAINS)?;
+        write.open_table(PEOPLE)?;
+        write.open_table(GROUPS)?;
+        write.open_table(ALIASES)?;
+        write.open_table(AUDIT)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+fn read(database: &Database) -> Result<(Snapshot, Counters, u64), redb::Error> {
+    let read = database.begin_read()?;
+    let meta = read.open_table(META)?;
+    let number = |name: &str, default| {
+        Ok::<_, redb::Error>(meta.get(name)?.map_or(default, |value| value.value()))
+    };
+    let format = number("format", FORMAT)?;
+    let counters = Counters {
+        next_id: number("next-id", 1)?,
+        next_audit: number("next-audit", 1)?,
+    };
+    let mut snapshot = Snapshot::default();
+    snapshot.set_generation(number("generation", 0)?);
+    if format > FORMAT {
+        return Ok((snapshot, counters, format));
+    }
+    let (domains, people) = (read.open_table(DOMAINS)?, read.open_table(PEOPLE)?);
+    let (groups, aliases) = (read.open_table(GROUPS)?, read.open_table(ALIASES)?);
+    for row in domains.iter()? {
+        let (key, value) = row?;
+        let id = key.value();
+        let mut view = DomainView::new(parse(value.value())?);
+        for row in people.range((id, 0)..=(id, u64::MAX))? {
+            let PersonRow {
+                mut entry,
+                password_hashes,
+            } = parse(row?.1.value())?;
+            entry.password_hashes = password_hashes.into_iter().map(Secret::new).collect();
+            view.insert_person(entry);
+        }
+        for row in groups.range((id, 0)..=(id, u64::MAX))? {
+            view.insert_group(parse(row?.1.value())?);
+        }
+        for row in aliases.range((id, "")..(id + 1, ""))? {
+            view.insert_alias(parse(row?.1.value())?);
+        }
+        snapshot.put_new(view);
+    }
+    Ok((snapshot, counters, format))
+}
+
+fn parse<T: DeserializeOwned>(row: &[u8]) -> Result<T, redb::Error> {
+    serde_json::from_slice(row)
+        .map_err(|error| redb::Error::Corrupted(format!("a row cannot be read: {error}")))
+}
+
+fn bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, redb::Error> {
+    serde_json::to_vec(value).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
+
+/// One durable commit: rows, counters and the audit row together or not at all.
+pub(super) fn commit(
+    database: &Database,
+    rows: &[Row],
+    generation: u64,
+    counters: Counters,
+    audit: &AuditRecord,
+) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    for row in rows {
+        put(&write, row)?;
+    }
+    {
+        let mut meta = write.open_table(META)?;
+        meta.insert("next-id", counters.next_id)?;
+        meta.insert("next-audit", counters.next_audit)?;
+        meta.insert("generation", generation)?;
+        write
+            .open_table(AUDIT)?
+            .insert(audit.number, bytes(audit)?.as_slice())?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+fn put(write: &WriteTransaction, row: &Row) -> Result<(), redb::Error> {
+    match row {
+        Row::Domain(entry) => {
+            write
+                .open_table(DOMAINS)?
+                .insert(entry.id.0, bytes(entry)?.as_slice())?;
+        }
+        Row::Person(entry) => {
+            let hashes = entry
+                .password_hashes
+                .iter()
+                .map(|hash| hash.expose_secret().clone())
+                .collect();
+            let row = PersonRow {
+                entry: PersonEntry::clone(entry),
+                password_hashes: hashes,
+            };
+            write
+                .open_table(PEOPLE)?
+                .insert((entry.domain.0, entry.id.0), bytes(&row)?.as_slice())?;
+        }
+        Row::NoPerson(domain, id) => {
+            write.open_table(PEOPLE)?.remove((domain.0, id.0))?;
+        }
+        Row::Group(entry) => {
+            write
+                .open_table(GROUPS)?
+                .insert((entry.domain.0, entry.id.0), bytes(entry)?.as_slice())?;
+        }
+        Row::NoGroup(domain, id) => {
+            write.open_table(GROUPS)?.remove((domain.0, id.0))?;
+        }
+        Row::Alias(entry) => {
+            let key = entry.address.key();
+            write
+                .open_table(ALIASES)?
+                .insert((entry.domain.0, key.as_str()), bytes(entry)?.as_slice())?;
+        }
+        Row::NoAlias(domain, key) => {
+            write
+                .open_table(ALIASES)?
+                .remove((domain.0, key.as_str()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest audit rows, newest first.
+pub(super) fn audit(
+    database: &Database,
+    domain: Option<DomainId>,
+    limit: usize,
+) -> Result<Vec<AuditRecord>, redb::Error> {
+    let read = database.begin_read()?;
+    let table = read.open_table(AUDIT)?;
+    let mut found = Vec::new();
+    for row in table.iter()?.rev() {
+        let record: AuditRecord = parse(row?.1.value())?;
+        if domain.is_none() || record.domain == domain {
+            found.push(record);
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}
