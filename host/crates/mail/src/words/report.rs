@@ -29,6 +29,8 @@ words! {
         "A reply without form, or over 64 KiB.", "It is tried again.";
     REMOTE_TLS_FAILED = status(4, 7, 5), "TLS with {host} failed: {detail}",
         "The handshake failed, or bytes came before it.", "It is tried again.";
+    REMOTE_AUTH_FAILED = status(4, 7, 8), "{host} did not let this server sign in: {detail}",
+        "The login for the next server is wrong, or cannot be used.", "Correct the login of the channel.";
     REMOTE_NO_UTF8 = status(5, 6, 7), "{host} does not take addresses outside ASCII",
         "The message needs SMTPUTF8 and the next server does not offer it.", "Use an ASCII address.";
     REMOTE_NO_8BIT = status(5, 6, 3), "{host} does not take 8-bit messages",

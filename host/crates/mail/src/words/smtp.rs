@@ -140,9 +140,9 @@ words! {
     LIST_TOO_LARGE = smtp(550, 2, 4), "{address} stands for too many addresses",
         "A list or alias expands to more than 1,000 targets.", "Divide the list.";
     LIST_EMPTY = smtp(550, 2, 4), "{address} is a list without members",
-        "A group that delivers to its members has none.", "`postroom group set ADDRESS --member …` adds some.";
+        "A group that delivers to its members has none.", "`postroom group set ADDRESS members=…` adds some.";
     NO_POSTMASTER = smtp(451, 3, 5), "No postmaster is set up here yet; try again later",
-        "Neither the domain nor the site names a postmaster.", "Set `postmaster` in postroom.toml, or `postroom domain set NAME --postmaster ADDRESS`.";
+        "Neither the domain nor the site names a postmaster.", "Set `postmaster` in postroom.toml, or `postroom domain set NAME postmaster=ADDRESS`.";
 
     // Limits.
     TOO_MANY_RECIPIENTS = smtp(452, 5, 3), "Too many recipients; send the others in another transaction",

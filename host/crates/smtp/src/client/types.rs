@@ -64,6 +64,8 @@ impl Default for Timeouts {
 pub struct Config {
     /// What we call ourselves.
     pub hostname: Domain,
+    /// What the server is called in outcomes and reports: its MX name, its address or both.
+    pub peer: String,
     /// SMTP or LMTP.
     pub protocol: Protocol,
     /// Whether to encrypt.
@@ -81,6 +83,7 @@ impl Config {
     pub fn new(hostname: Domain) -> Self {
         Self {
             hostname,
+            peer: "the next server".to_owned(),
             protocol: Protocol::Smtp,
             tls: TlsPolicy::Opportunistic,
             encrypted: false,
