@@ -105,6 +105,7 @@ where
         shutdown,
         cap,
         told_to_stop: false,
+        clock: IdleClock::default(),
     };
     let mut transport = transport;
     loop {
@@ -146,6 +147,7 @@ where
             shutdown,
             cap,
             told_to_stop,
+            clock: IdleClock::default(),
         };
     }
 }
@@ -175,6 +177,28 @@ struct Talk<'a, T, S, H> {
     shutdown: Shutdown,
     cap: Option<Instant>,
     told_to_stop: bool,
+    clock: IdleClock,
+}
+
+/// A peer that is being served is not idle: the time that output takes does not count against
+/// the session's time-out, which was set before.
+#[derive(Clone, Copy, Default)]
+struct IdleClock {
+    set: Option<Instant>,
+    busy: Duration,
+}
+
+impl IdleClock {
+    /// When the time-out that the session set is really due.
+    fn due(&mut self, set: Option<Instant>) -> Option<Instant> {
+        if self.set != set {
+            *self = Self {
+                set,
+                busy: Duration::ZERO,
+            };
+        }
+        set.map(|deadline| deadline + self.busy)
+    }
 }
 
 impl<T, S, H> Talk<'_, T, S, H>
@@ -197,7 +221,7 @@ where
             Step::Write(bytes) => {
                 append(&mut self.out, bytes);
                 if self.out.len() >= FLUSH_AT {
-                    self.outlet().flush().await.map_err(failed)?;
+                    self.flush().await?;
                 }
             }
             Step::Send(send) => {
@@ -211,7 +235,7 @@ where
             Step::Body(bytes) => Box::pin(self.handler.body(bytes)).await,
             Step::DiscardBody => Box::pin(self.handler.discard_body()).await,
             Step::StartTls { residue } => {
-                self.outlet().flush().await.map_err(failed)?;
+                self.flush().await?;
                 // CVE-2011-0411: what followed in plaintext is never executed.
                 return Err(if residue {
                     Pause::Ended(Ended::RefusedTls)
@@ -252,8 +276,16 @@ where
         Ok(())
     }
 
-    async fn wait(&mut self) -> Result<(), Pause> {
+    async fn flush(&mut self) -> Result<(), Pause> {
+        self.clock.due(self.session.poll_timeout());
+        let since = now();
         self.outlet().flush().await.map_err(failed)?;
+        self.clock.busy += now() - since;
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<(), Pause> {
+        self.flush().await?;
         match self.woken().await {
             Woken::Input => {}
             Woken::PeerClosed => return Err(Pause::Ended(Ended::PeerClosed)),
@@ -270,7 +302,7 @@ where
     }
 
     async fn woken(&mut self) -> Woken<S::Event> {
-        let deadline = self.session.poll_timeout();
+        let deadline = self.clock.due(self.session.poll_timeout());
         let cap = self.cap;
         let told = self.told_to_stop;
         let read = pin!(read(&mut self.stream, self.session));

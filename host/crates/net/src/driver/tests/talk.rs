@@ -218,6 +218,37 @@ async fn the_session_s_time_out_comes_on_time() {
     assert_eq!(running.task.await.expect("no panic").0, Ended::Closed);
 }
 
+/// A large message took longer than the idle time; the next command came at once and found the
+/// connection closed.
+#[tokio::test(start_paused = true)]
+async fn time_spent_sending_is_not_idle_time() {
+    let mut script = Script::default();
+    script.deadline = Some((Instant::now() + Duration::from_secs(60)).into_std());
+    let mut running = start(Setting {
+        script,
+        pipe: 4096,
+        ..Setting::default()
+    });
+    running
+        .peer
+        .write_all(b"send 200000\r\n")
+        .await
+        .expect("in memory");
+    let mut message = vec![0; 200_002];
+    for piece in message.chunks_mut(1000) {
+        sleep(Duration::from_secs(1)).await;
+        running.peer.read_exact(piece).await.expect("in memory");
+    }
+    sleep(Duration::from_secs(1)).await;
+    running
+        .peer
+        .write_all(b"echo there\r\n")
+        .await
+        .expect("in memory");
+    assert_eq!(some(&mut running.peer).await, "there\r\n");
+    assert_eq!(everything(&mut running.peer).await, "too slow\r\n");
+}
+
 #[tokio::test(start_paused = true)]
 async fn s18_the_session_cap_ends_a_connection_that_is_never_idle() {
     let options = DriveOptions {
