@@ -224,13 +224,7 @@ where
                     self.flush().await?;
                 }
             }
-            Step::Send(send) => {
-                let mut outlet = Outlet::new(&mut self.stream, &mut self.out, self.write_timeout);
-                // Boxed, as every long future here: an idle connection shall not carry its size.
-                Box::pin(self.handler.send(send, &mut outlet))
-                    .await
-                    .map_err(failed)?;
-            }
+            Step::Send(send) => self.send(send).await?,
             Step::Ask(ask) => self.ask(ask).await?,
             Step::Body(bytes) => Box::pin(self.handler.body(bytes)).await,
             Step::DiscardBody => Box::pin(self.handler.discard_body()).await,
@@ -274,6 +268,16 @@ where
         };
         self.session.handle_answer(answer, now());
         Ok(())
+    }
+
+    async fn send(&mut self, send: S::Send) -> Result<(), Pause> {
+        self.clock.due(self.session.poll_timeout());
+        let since = now();
+        let mut outlet = Outlet::new(&mut self.stream, &mut self.out, self.write_timeout);
+        // Boxed, as every long future here: an idle connection shall not carry its size.
+        let sent = Box::pin(self.handler.send(send, &mut outlet)).await;
+        self.clock.busy += now() - since;
+        sent.map_err(failed)
     }
 
     async fn flush(&mut self) -> Result<(), Pause> {
