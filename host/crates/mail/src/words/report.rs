@@ -93,6 +93,8 @@ words! {
         "The first lines of a delay report.", "-";
     REPORT_RECIPIENT = text(), "  {address}\n      {reason} ({status})",
         "One recipient in a report.", "-";
+    REPORT_MORE_RECIPIENTS = text(), "  and {count} more",
+        "Recipients beyond the 100 that a report lists.", "-";
     REPORT_CLOSING_FULL = text(), "The message is attached. Its number here is {id}.",
         "The last line of a report that has the whole message.", "-";
     REPORT_CLOSING_HEADER = text(), "The header of the message is attached. Its number here is {id}.",
