@@ -160,10 +160,11 @@ impl Remote {
             }
         };
         let config = Config {
+            peer: hop.name.clone(),
             protocol: hop.protocol,
             tls,
             timeouts: self.timeouts,
-            ..Config::new(self.hostname.clone(), hop.name.clone())
+            ..Config::new(self.hostname.clone())
         };
         Drive::new(stream, config, &self.tls, &hop.name)
             .run(message.clone(), body)
