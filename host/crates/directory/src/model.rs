@@ -319,15 +319,38 @@ impl GroupEntry {
     }
 }
 
-/// A shared mailbox.
+/// A shared mailbox. Read also from its name alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "SharedForm")]
 pub struct SharedMailbox {
     /// The name under `Shared Folders/`; one level.
     pub name: String,
     /// What each member may do.
-    #[serde(default)]
     pub rights: Rights,
+}
+
+/// The two forms in which a shared mailbox is given.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SharedForm {
+    Name(String),
+    Full {
+        name: String,
+        #[serde(default)]
+        rights: Rights,
+    },
+}
+
+impl From<SharedForm> for SharedMailbox {
+    fn from(form: SharedForm) -> Self {
+        match form {
+            SharedForm::Name(name) => Self {
+                name,
+                rights: Rights::default(),
+            },
+            SharedForm::Full { name, rights } => Self { name, rights },
+        }
+    }
 }
 
 /// Rights of RFC 4314 §2.1, in the order `lrswipkxtea`.

@@ -100,9 +100,14 @@ pub enum Target {
         /// The address.
         address: Mailbox,
         /// Why.
-        reply: Reply,
+        reply: StoredReply,
     },
 }
+
+/// A reply as a target keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StoredReply(pub Reply);
 
 /// Which host gets remote mail.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -144,7 +149,7 @@ impl fmt::Display for Target {
             } => {
                 write!(f, "remote {address} over {channel} to {next_hop}")
             }
-            Self::Refused { address, reply } => write!(f, "refused {address}: {reply}"),
+            Self::Refused { address, reply } => write!(f, "refused {address}: {}", reply.0),
         }
     }
 }

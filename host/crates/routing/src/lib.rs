@@ -34,7 +34,9 @@ mod state;
 mod steps;
 mod way;
 
-pub use decision::{Decision, NextHop, Owner, Routed, StepName, StepTaken, Target, Way};
+pub use decision::{
+    Decision, NextHop, Owner, Routed, StepName, StepTaken, StoredReply, Target, Way,
+};
 pub use facts::{
     AliasFacts, Autoreply, AutoreplyMode, Delivery, DeliveryOption, DomainFacts, Entry, GroupFacts,
     Lookup, OptionError, PersonFacts, Unavailable,

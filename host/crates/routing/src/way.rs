@@ -8,7 +8,7 @@ use mail::{Domain, ForwardPath, Mailbox, Reply, limits};
 use crate::steps::{self, Found};
 use crate::{
     Answers, Decision, DomainFacts, Entry, Level, Lookup, Request, Routed, Sender, Site, Standing,
-    StepName, StepTaken, Target, Way, replies,
+    StepName, StepTaken, StoredReply, Target, Way, replies,
 };
 
 /// Addresses that one recipient may lead to, targets or not.
@@ -250,7 +250,7 @@ impl<'a> Walk<'a> {
     fn refuse(&mut self, address: &Mailbox, reply: Reply) {
         self.take(Target::Refused {
             address: address.clone(),
-            reply,
+            reply: StoredReply(reply),
         });
     }
 
@@ -261,7 +261,7 @@ impl<'a> Walk<'a> {
     /// All targets refused, or none there: a reply. Else the mail is taken.
     fn decide(&mut self) -> Decision {
         let mut refusals = self.targets.iter().map(|target| match target {
-            Target::Refused { reply, .. } => Some(reply),
+            Target::Refused { reply, .. } => Some(&reply.0),
             _ => None,
         });
         if let Some(refusals) = refusals.by_ref().collect::<Option<Vec<&Reply>>>() {
@@ -289,7 +289,7 @@ impl<'a> Walk<'a> {
 /// Does any target take mail, now or later?
 fn is_reached(targets: &[Target]) -> bool {
     targets.iter().any(|target| match target {
-        Target::Refused { reply, .. } => reply.code().is_transient(),
+        Target::Refused { reply, .. } => reply.0.code().is_transient(),
         _ => true,
     })
 }

@@ -117,7 +117,7 @@ fn person_option(
             return Err(AdminError::invalid(
                 format!("{} does not allow people the option 'file'", home.name),
                 format!(
-                    "allow it with `postroom domain set {} --people-may-file yes`",
+                    "allow it with `postroom domain set {} people-may-file=true`",
                     home.name
                 ),
             ));
@@ -415,7 +415,7 @@ pub(super) fn taken(name: &Domain, owner: &DomainEntry) -> AdminError {
     let by = match owner.status {
         State::Deleted | State::Removed => {
             format!(
-                "the deleted domain {}; `postroom domain set {} --state active` brings it back",
+                "the deleted domain {}; `postroom domain set {} status=active` brings it back",
                 owner.name, owner.name
             )
         }

@@ -423,7 +423,7 @@ fn last_administrator(domain: &DomainEntry) -> AdminError {
     AdminError::invalid(
         format!("{} would have no administrator left", domain.name),
         format!(
-            "name another first: `postroom domain set {} --admin ADDRESS`",
+            "name another first: `postroom domain set {} administrators=ADDRESS`",
             domain.name
         ),
     )
