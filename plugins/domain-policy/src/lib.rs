@@ -1,1 +1,99 @@
-//! The domain-policy plugin.
+//! Policy of a domain: sizes, senders, recipients, attachments, words.
+//!
+//! Invariants: what is not configured is not refused; every refusal is permanent and names the
+//! rule, this plugin and its version. How it fails: it has nothing that can be away; a message
+//! whose structure cannot be read has no attachments. It does not know people: who exists is the
+//! host's to say.
+
+mod pattern;
+mod policy;
+
+use postroom_sdk::{Context, Data, Mail, Message, Rcpt, Verdict, config};
+
+use crate::policy::{Policy, Refusal};
+
+/// The plugin.
+#[derive(Debug)]
+pub struct DomainPolicy;
+
+postroom_sdk::export!(DomainPolicy: Mail, Rcpt, Data);
+
+/// Name and version, for the reason of a refusal.
+const SELF: &str = concat!("domain-policy ", env!("CARGO_PKG_VERSION"));
+
+/// Texts over this are not searched, in bytes.
+const TEXT: u64 = 1024 * 1024;
+
+impl Mail for DomainPolicy {
+    fn mail(context: &Context<'_>) -> Verdict {
+        let policy = policy();
+        let sender = context.get("sender").unwrap_or_default();
+        let declared = context
+            .get("declared-size")
+            .and_then(|size| size.parse().ok());
+        verdict(
+            policy
+                .sender(&sender)
+                .and_then(|()| policy.size(declared.unwrap_or(0))),
+        )
+    }
+}
+
+impl Rcpt for DomainPolicy {
+    fn rcpt(context: &Context<'_>, recipient: &str) -> Verdict {
+        let direction = context.get("direction");
+        let inside =
+            context.get("authenticated").is_some() || direction.as_deref() == Some("internal");
+        verdict(policy().recipient(recipient, inside))
+    }
+}
+
+impl Data for DomainPolicy {
+    fn data(_: &Context<'_>, message: &Message<'_>) -> Verdict {
+        verdict(message_allowed(&policy(), message))
+    }
+}
+
+/// The cheap rules first: what is not configured is not even read.
+fn message_allowed(policy: &Policy, message: &Message<'_>) -> Result<(), Refusal> {
+    policy.size(message.size())?;
+    let subject = message.header("Subject").unwrap_or_default();
+    policy.subject(&subject)?;
+    policy.text(&subject)?;
+    if !policy.reads_parts() {
+        return Ok(());
+    }
+    for part in message.parts() {
+        if let Some(name) = part.name() {
+            policy.attachment(&name)?;
+        }
+        if policy.reads_text() && part.media_type().starts_with("text/") && part.size() <= TEXT {
+            policy.text(&part.text())?;
+        }
+    }
+    Ok(())
+}
+
+fn policy() -> Policy {
+    Policy {
+        max_size: config::number("max_size"),
+        allowed_senders: config::all("allowed_senders"),
+        denied_senders: config::all("denied_senders"),
+        denied_recipients: config::all("denied_recipients"),
+        internal_recipients: config::all("internal_recipients"),
+        refused_extensions: config::all("refused_extensions"),
+        refused_words: config::all("refused_words"),
+        required_words: config::all("required_words"),
+    }
+}
+
+fn verdict(checked: Result<(), Refusal>) -> Verdict {
+    let Err(refusal) = checked else {
+        return Verdict::proceed();
+    };
+    let text = policy::reason(SELF, &refusal.text, config::get("reason").as_deref());
+    Verdict::reject(refusal.code, refusal.status, text.clone()).explain(text)
+}
+
+#[cfg(test)]
+mod tests;
