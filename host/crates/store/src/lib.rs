@@ -35,14 +35,25 @@ mod body;
 mod config;
 mod content;
 mod effect;
+mod engine;
 mod error;
+mod ids;
+mod keys;
+mod leases;
 mod mailbox;
+mod memory;
 mod message;
 mod pending;
+mod purge;
 mod queue;
 mod rights;
+mod rows;
+mod sequencer;
+mod service;
+mod shared;
 mod store;
 mod usage;
+mod view;
 mod watch;
 
 pub use accept::{
@@ -54,6 +65,7 @@ pub use content::Content;
 pub use effect::{Effect, KvEntry};
 pub use error::{Error, OpenError, Result};
 pub use mailbox::{Mailbox, NewMailbox, SpecialUse, Status};
+pub use memory::Memory;
 pub use message::{
     Appended, Changes, ContentId, Copied, FlagChange, FlagOperation, Flags, Message, NewMessage,
     Source,
@@ -64,6 +76,7 @@ pub use queue::{
     Settlement, Started, Work,
 };
 pub use rights::{Owner, Rights};
+pub use service::Engine;
 pub use store::{SHARED_ROOT, Store};
 pub use usage::{Quota, Space, Usage};
 pub use watch::{Change, Watch, Watched};

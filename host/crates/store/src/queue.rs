@@ -133,6 +133,8 @@ pub struct QueueRow {
     pub work: Work,
     /// Waiting for what.
     pub state: QueueState,
+    /// Why it is parked, for people.
+    pub parked: Option<String>,
     /// When it is tried next; for a parked row when it expires.
     pub due: Timestamp,
     /// Attempts made.
@@ -242,6 +244,14 @@ pub struct Depth {
     pub parked: u64,
     /// When the oldest was accepted.
     pub oldest: Option<Timestamp>,
+}
+
+impl Lease {
+    /// The proof of the row's domain. The row was written under that proof, and only the store
+    /// makes leases.
+    pub fn tenant(&self) -> mail::Tenant {
+        mail::Tenant::vouch(self.row.domain)
+    }
 }
 
 impl Settlement {

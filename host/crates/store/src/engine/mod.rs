@@ -1,0 +1,24 @@
+//! Domain operations on rows: the same for every backend.
+//!
+//! An operation is a function on a [`Tx`]: it reads the view, changes rows in its own layer and
+//! answers. The sequencer then makes the changes durable and visible, or forgets them. Nothing
+//! here touches a disk or a clock.
+
+mod accept;
+pub(crate) mod access;
+mod bodies;
+mod effects;
+mod flags;
+mod kv;
+mod mailboxes;
+mod messages;
+pub(crate) mod names;
+mod operations;
+mod owners;
+pub(crate) mod purge;
+mod queue;
+pub(crate) mod reads;
+mod transfer;
+pub(crate) mod tx;
+
+pub(crate) use tx::{Outcome, Tx};

@@ -1,0 +1,413 @@
+//! Reads that need no transaction.
+
+use std::ops::RangeInclusive;
+
+use mail::{Access, EnvelopeId, MailboxId, ModSeq, PersonId, Principal, Timestamp, Uid};
+
+use crate::engine::access::{act_for, administer, mailbox as open, manage, rights, site};
+use crate::engine::kv::{check_key, is_over};
+use crate::engine::names;
+use crate::keys::{self, Table};
+use crate::message::{Changes, Message, Source};
+use crate::queue::{Depth, QueueFilter, QueueId, QueueRow, is_site};
+use crate::rows::{ContentRow, DepthRow, KvRow, MailboxRow, MessageRow, TraceRow, WorkRow, decode};
+use crate::store::SHARED_ROOT;
+use crate::view::{Order, View, ViewExt, Walk};
+use crate::{Error, KvEntry, Mailbox, Owner, Result, Rights, TraceEntry, Usage};
+
+type Dyn<'a> = &'a dyn View;
+
+/// A mailbox as the principal sees it.
+pub(crate) fn mailbox(view: Dyn<'_>, access: &Access, id: MailboxId) -> Result<Mailbox> {
+    let row = open(view, access, id, Rights::NONE)?;
+    present(view, access, id, row)
+}
+
+fn present(view: Dyn<'_>, access: &Access, id: MailboxId, row: MailboxRow) -> Result<Mailbox> {
+    Ok(Mailbox {
+        id,
+        owner: row.owner,
+        name: names::full(view, access, &row)?,
+        special_use: row.special_use,
+        rights: rights(view, access, id, &row)?,
+        has_children: names::has_children(view, access.domain(), row.owner, id)?,
+        status: row.status(),
+        keywords: row.keywords,
+    })
+}
+
+pub(crate) fn mailboxes(view: Dyn<'_>, access: &Access, viewer: Owner) -> Result<Vec<Mailbox>> {
+    manage(access, viewer)?;
+    let domain = access.domain();
+    let mut found = Vec::new();
+    for (_, value) in view.prefix(&keys::names_of(domain, viewer), usize::MAX)? {
+        found.push(mailbox(view, access, MailboxId(decode(&value)?))?);
+    }
+    if let Owner::Person(person) = viewer {
+        let seen_by = Access {
+            tenant: access.tenant,
+            principal: Principal::Person(person),
+        };
+        for (key, _) in view.prefix(&keys::shared_with(domain, person), usize::MAX)? {
+            // Rights without `l` and `r` do not show it.
+            match mailbox(view, &seen_by, MailboxId(keys::last_number(&key))) {
+                Ok(shared) => found.push(shared),
+                Err(Error::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+pub(crate) fn mailbox_named(
+    view: Dyn<'_>,
+    access: &Access,
+    viewer: Owner,
+    name: &str,
+) -> Result<Mailbox> {
+    manage(access, viewer)?;
+    let levels = names::levels(name).map_err(|_| Error::NotFound)?;
+    if levels[0] == SHARED_ROOT {
+        // Group names are not in the store's keys for people: look among what is shared.
+        let name = levels.join("/");
+        return mailboxes(view, access, viewer)?
+            .into_iter()
+            .find(|shared| shared.name == name)
+            .ok_or(Error::NotFound);
+    }
+    let id = names::find(view, access.domain(), viewer, &levels)?.ok_or(Error::NotFound)?;
+    mailbox(view, access, id)
+}
+
+pub(crate) fn subscriptions(
+    view: Dyn<'_>,
+    access: &Access,
+    person: PersonId,
+) -> Result<Vec<String>> {
+    act_for(access, Owner::Person(person))?;
+    let prefix = keys::subscriptions(access.domain(), person);
+    let rows = view.prefix(&prefix, usize::MAX)?;
+    Ok(rows
+        .into_iter()
+        .map(|(key, _)| String::from_utf8_lossy(&key[prefix.len()..]).into_owned())
+        .collect())
+}
+
+pub(crate) fn rights_list(
+    view: Dyn<'_>,
+    access: &Access,
+    id: MailboxId,
+) -> Result<Vec<(PersonId, Rights)>> {
+    open(view, access, id, Rights::ADMINISTER)?;
+    let rows = view.prefix(&keys::acls(access.domain(), id), usize::MAX)?;
+    rows.iter()
+        .map(|(key, value)| Ok((PersonId(keys::last_number(key)), decode(value)?)))
+        .collect()
+}
+
+pub(crate) fn rows(
+    view: Dyn<'_>,
+    access: &Access,
+    id: MailboxId,
+    uids: &RangeInclusive<u32>,
+) -> Result<Vec<Message>> {
+    let row = open(view, access, id, Rights::READ)?;
+    let domain = access.domain();
+    let from = keys::message(domain, id, Uid(*uids.start()));
+    let to = match uids.end().checked_add(1) {
+        Some(end) => keys::message(domain, id, Uid(end)),
+        None => keys::after(&keys::messages(domain, id)),
+    };
+    let mut messages = Vec::new();
+    view.walk(&from, &to, Order::Ascending, &mut |key, value| {
+        let message: MessageRow = decode(value)?;
+        messages.push(message.message(keys::uid_of(key), &row.keywords));
+        Ok(Walk::Continue(()))
+    })?;
+    Ok(messages)
+}
+
+pub(crate) fn changes_since(
+    view: Dyn<'_>,
+    access: &Access,
+    id: MailboxId,
+    since: ModSeq,
+) -> Result<Changes> {
+    let row = open(view, access, id, Rights::READ)?;
+    let domain = access.domain();
+    let next = ModSeq(since.0.saturating_add(1));
+    let mut uids = Vec::new();
+    let end = keys::after(&keys::changes(domain, id));
+    view.walk(
+        &keys::changes_at(domain, id, next),
+        &end,
+        Order::Ascending,
+        &mut |key, _| {
+            uids.push(keys::uid_of(key));
+            Ok(Walk::Continue(()))
+        },
+    )?;
+    uids.sort_unstable();
+    let mut changed = Vec::with_capacity(uids.len());
+    for uid in uids {
+        let message: MessageRow = view.row(&keys::message(domain, id, uid))?.ok_or_else(|| {
+            Error::Damaged("a change names a message that is not there".to_owned())
+        })?;
+        changed.push(message.message(uid, &row.keywords));
+    }
+    let mut expunged = Vec::new();
+    let end = keys::after(&keys::expunges(domain, id));
+    view.walk(
+        &keys::expunges_at(domain, id, next),
+        &end,
+        Order::Ascending,
+        &mut |key, _| {
+            expunged.push(keys::uid_of(key));
+            Ok(Walk::Continue(()))
+        },
+    )?;
+    expunged.sort_unstable();
+    Ok(Changes {
+        changed,
+        expunged,
+        complete: since >= row.expunge_floor,
+        highest_modseq: row.highest_modseq,
+    })
+}
+
+/// The extents to open.
+pub(crate) fn content(view: Dyn<'_>, access: &Access, source: Source) -> Result<ContentRow> {
+    let domain = access.domain();
+    let id = match source {
+        Source::Message(id, uid) => {
+            open(view, access, id, Rights::READ)?;
+            view.row::<MessageRow>(&keys::message(domain, id, uid))?
+                .ok_or(Error::NotFound)?
+                .content
+        }
+        Source::Queue(id) => {
+            let (domain, row) = super::queue::find(view, access, id)?;
+            site(access)?;
+            return view
+                .row(&keys::content(domain, row.content))?
+                .ok_or(Error::NotFound);
+        }
+        Source::Content(content) => {
+            site(access)?;
+            content
+        }
+    };
+    view.row(&keys::content(domain, id))?.ok_or(Error::NotFound)
+}
+
+pub(crate) fn queue(
+    view: Dyn<'_>,
+    access: &Access,
+    filter: &QueueFilter,
+    is_leased: &dyn Fn(QueueId) -> bool,
+) -> Result<Vec<QueueRow>> {
+    administer(access)?;
+    let table = if is_site(access) {
+        keys::table(access.domain(), Table::QueueAt)
+    } else {
+        keys::table(access.domain(), Table::Queue)
+    };
+    let mut from = table.clone();
+    if let Some(after) = filter.after {
+        from.extend_from_slice(&after.0.saturating_add(1).to_be_bytes());
+    }
+    let mut found = Vec::new();
+    if filter.max == 0 {
+        return Ok(found);
+    }
+    view.walk(
+        &from,
+        &keys::after(&table),
+        Order::Ascending,
+        &mut |key, _| {
+            let id = QueueId(keys::last_number(key));
+            let (domain, row) = super::queue::find(view, access, id)?;
+            if filter.matches(&row) {
+                found.push(row.public(id, domain, is_leased(id)));
+            }
+            Ok(if found.len() < filter.max {
+                Walk::Continue(())
+            } else {
+                Walk::Break(())
+            })
+        },
+    )?;
+    Ok(found)
+}
+
+pub(crate) fn queue_row(
+    view: Dyn<'_>,
+    access: &Access,
+    id: QueueId,
+    is_leased: bool,
+) -> Result<QueueRow> {
+    let (domain, row) = super::queue::find(view, access, id)?;
+    Ok(row.public(id, domain, is_leased))
+}
+
+impl QueueFilter {
+    fn matches(&self, row: &WorkRow) -> bool {
+        self.envelope.is_none_or(|id| row.envelope.id == id)
+            && self
+                .channel
+                .as_ref()
+                .is_none_or(|channel| row.work.channel() == channel)
+            && self
+                .parked
+                .is_none_or(|parked| row.parked.is_some() == parked)
+    }
+}
+
+pub(crate) fn depth(view: Dyn<'_>) -> Result<Vec<Depth>> {
+    let prefix = keys::table(mail::Tenant::HOST.domain(), Table::Depth);
+    let mut depths = Vec::new();
+    for (key, value) in view.prefix(&prefix, usize::MAX)? {
+        let row: DepthRow = decode(&value)?;
+        let domain = mail::DomainId(keys::number_of(&key[prefix.len()..]));
+        let channel = String::from_utf8_lossy(&key[prefix.len() + 8..]).into_owned();
+        let by_age = keys::channel(domain, &channel);
+        let oldest = view
+            .prefix(&by_age, 1)?
+            .pop()
+            .map(|(key, _)| keys::instant_of(&key[by_age.len()..]));
+        depths.push(Depth {
+            domain,
+            channel,
+            rows: row.rows,
+            parked: row.parked,
+            oldest,
+        });
+    }
+    Ok(depths)
+}
+
+pub(crate) fn kv(
+    view: Dyn<'_>,
+    access: &Access,
+    plugin: &str,
+    key: &[u8],
+    now: Timestamp,
+) -> Result<Option<Vec<u8>>> {
+    administer(access)?;
+    check_key(plugin, key)?;
+    let row: Option<KvRow> = view.row(&keys::kv_prefix(access.domain(), plugin, key))?;
+    Ok(row.filter(|row| !is_over(row, now)).map(|row| row.value))
+}
+
+pub(crate) fn kv_list(
+    view: Dyn<'_>,
+    access: &Access,
+    plugin: &str,
+    prefix: &[u8],
+    max: usize,
+    now: Timestamp,
+) -> Result<Vec<KvEntry>> {
+    administer(access)?;
+    check_key(plugin, prefix)?;
+    let skip = keys::kv_prefix(access.domain(), plugin, &[]).len();
+    let from = keys::kv_prefix(access.domain(), plugin, prefix);
+    let mut entries = Vec::new();
+    if max == 0 {
+        return Ok(entries);
+    }
+    view.walk(
+        &from,
+        &keys::after(&from),
+        Order::Ascending,
+        &mut |key, value| {
+            let row: KvRow = decode(value)?;
+            if !is_over(&row, now) {
+                entries.push(KvEntry {
+                    key: key[skip..].to_vec(),
+                    value: row.value,
+                    expires: row.expires,
+                });
+            }
+            Ok(if entries.len() < max {
+                Walk::Continue(())
+            } else {
+                Walk::Break(())
+            })
+        },
+    )?;
+    Ok(entries)
+}
+
+pub(crate) fn setting(view: Dyn<'_>, access: &Access, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    administer(access)?;
+    view.raw(&keys::setting(access.domain(), key))
+}
+
+pub(crate) fn settings(
+    view: Dyn<'_>,
+    access: &Access,
+    prefix: &[u8],
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    administer(access)?;
+    let skip = keys::setting(access.domain(), &[]).len();
+    let rows = view.prefix(&keys::setting(access.domain(), prefix), usize::MAX)?;
+    Ok(rows
+        .into_iter()
+        .map(|(key, value)| (key[skip..].to_vec(), value))
+        .collect())
+}
+
+pub(crate) fn trace(
+    view: Dyn<'_>,
+    access: &Access,
+    envelope: EnvelopeId,
+) -> Result<Vec<TraceEntry>> {
+    administer(access)?;
+    let rows = view.prefix(&keys::traces(access.domain(), envelope), usize::MAX)?;
+    let mut entries = Vec::new();
+    for (_, value) in rows {
+        let row: TraceRow = decode(&value)?;
+        entries.extend(
+            row.lines
+                .into_iter()
+                .map(|line| TraceEntry { envelope, line }),
+        );
+    }
+    Ok(entries)
+}
+
+pub(crate) fn recent_traces(view: Dyn<'_>, access: &Access, max: usize) -> Result<Vec<TraceEntry>> {
+    administer(access)?;
+    let prefix = keys::table(access.domain(), Table::Trace);
+    let mut entries = Vec::new();
+    view.walk(
+        &prefix,
+        &keys::after(&prefix),
+        Order::Descending,
+        &mut |key, value| {
+            let envelope = EnvelopeId(keys::number_of(&key[prefix.len()..]));
+            let row: TraceRow = decode(value)?;
+            entries.extend(
+                row.lines
+                    .into_iter()
+                    .map(|line| TraceEntry { envelope, line }),
+            );
+            Ok(if entries.len() < max {
+                Walk::Continue(())
+            } else {
+                Walk::Break(())
+            })
+        },
+    )?;
+    entries.truncate(max);
+    Ok(entries)
+}
+
+pub(crate) fn usage(view: Dyn<'_>, access: &Access, owner: Owner) -> Result<Usage> {
+    manage(access, owner)?;
+    Ok(view
+        .row(&keys::usage(access.domain(), owner))?
+        .unwrap_or_default())
+}

@@ -1,0 +1,106 @@
+//! One operation's reads and changes.
+
+use std::sync::Arc;
+
+use mail::{BodyId, Timestamp};
+use serde::Serialize;
+
+use crate::body::BodyRef;
+use crate::ids::Ids;
+use crate::keys::Key;
+use crate::leases::Leases;
+use crate::rows::encode;
+use crate::view::{Layer, Layered, Order, View, Walk};
+use crate::{Change, QueueId, Result};
+
+/// A transaction: sees the view with its own changes on top.
+pub(crate) struct Tx<'a> {
+    below: &'a Layered<'a>,
+    pub(crate) ids: &'a Ids,
+    pub(crate) leases: &'a Leases,
+    /// The store's clock, read once for the operation.
+    pub(crate) now: Timestamp,
+    /// The record this operation will be.
+    pub(crate) sequence: u64,
+    /// How long trace lines are kept.
+    pub(crate) trace_seconds: i64,
+    pub(crate) outcome: Outcome,
+}
+
+/// What a transaction leaves for the sequencer.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Changed rows.
+    pub(crate) changes: Layer,
+    /// Bodies that travel in the record.
+    pub(crate) bodies: Vec<(BodyId, Arc<[u8]>)>,
+    /// Bodies on the disk that a row names now.
+    pub(crate) kept: Vec<BodyRef>,
+    /// Bodies that no row names any more.
+    pub(crate) dropped: Vec<BodyId>,
+    /// Leases that end with this commit.
+    pub(crate) settled: Vec<QueueId>,
+    /// Mailboxes that changed.
+    pub(crate) touched: Vec<Change>,
+    /// Did rows become due?
+    pub(crate) due: bool,
+}
+
+impl<'a> Tx<'a> {
+    pub(crate) fn new(
+        below: &'a Layered<'a>,
+        ids: &'a Ids,
+        leases: &'a Leases,
+        now: Timestamp,
+        sequence: u64,
+        trace_seconds: i64,
+    ) -> Self {
+        Self {
+            below,
+            ids,
+            leases,
+            now,
+            sequence,
+            trace_seconds,
+            outcome: Outcome::default(),
+        }
+    }
+
+    pub(crate) fn put<T: Serialize>(&mut self, key: Key, row: &T) {
+        self.put_raw(key, encode(row));
+    }
+
+    pub(crate) fn put_raw(&mut self, key: Key, value: Vec<u8>) {
+        self.outcome.changes.insert(key, Some(value));
+    }
+
+    pub(crate) fn delete(&mut self, key: Key) {
+        self.outcome.changes.insert(key, None);
+    }
+}
+
+impl View for Tx<'_> {
+    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.outcome.changes.get(key) {
+            Some(found) => Ok(found.clone()),
+            None => self.below.raw(key),
+        }
+    }
+
+    fn walk(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>,
+    ) -> Result<()> {
+        let mut layers = Vec::with_capacity(self.below.layers.len() + 1);
+        layers.push(&self.outcome.changes);
+        layers.extend(self.below.layers.iter().copied());
+        Layered {
+            layers,
+            base: self.below.base,
+        }
+        .walk(from, to, order, visit)
+    }
+}

@@ -1,0 +1,299 @@
+//! Keys of rows: the domain first, then the table, then what the table says. All numbers are
+//! big-endian, so the order of bytes is the order of numbers.
+
+use mail::{DomainId, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, Timestamp, Uid};
+
+use crate::{ContentId, Owner, QueueId};
+
+/// A key under construction or finished.
+pub(crate) type Key = Vec<u8>;
+
+/// Tables. The numbers are on the disk: never change or reuse one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Table {
+    Mailbox = 1,
+    Name = 2,
+    Message = 3,
+    Change = 4,
+    Expunged = 5,
+    Content = 6,
+    Usage = 7,
+    Subscription = 8,
+    Acl = 9,
+    Shared = 10,
+    Queue = 11,
+    Kv = 12,
+    Setting = 13,
+    Trace = 14,
+    Operation = 15,
+    Member = 16,
+    // Host-owned: secondary indexes and bodies, which several domains share.
+    Meta = 32,
+    Body = 33,
+    BodyAt = 34,
+    Due = 35,
+    QueueAt = 36,
+    ByChannel = 37,
+    Depth = 38,
+    Expiry = 39,
+    OperationAge = 40,
+}
+
+const HOST: DomainId = DomainId(0);
+
+/// `domain table`
+pub(crate) fn table(domain: DomainId, table: Table) -> Key {
+    let mut key = Vec::with_capacity(32);
+    key.extend_from_slice(&domain.0.to_be_bytes());
+    key.push(table as u8);
+    key
+}
+
+fn with(mut key: Key, number: u64) -> Key {
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn with_uid(mut key: Key, uid: Uid) -> Key {
+    key.extend_from_slice(&uid.0.to_be_bytes());
+    key
+}
+
+fn with_text(mut key: Key, text: &[u8]) -> Key {
+    key.extend_from_slice(text);
+    key
+}
+
+/// Signed milliseconds in an order of bytes.
+fn instant(at: Timestamp) -> u64 {
+    (at.0 as u64) ^ (1 << 63)
+}
+
+/// The instant back from its bytes.
+pub(crate) fn instant_of(bytes: &[u8]) -> Timestamp {
+    Timestamp((number_of(bytes) ^ (1 << 63)) as i64)
+}
+
+/// The first eight bytes as a number; shorter input counts as zero.
+pub(crate) fn number_of(bytes: &[u8]) -> u64 {
+    bytes
+        .first_chunk::<8>()
+        .map_or(0, |chunk| u64::from_be_bytes(*chunk))
+}
+
+/// The last four bytes as a UID.
+pub(crate) fn uid_of(key: &[u8]) -> Uid {
+    Uid(key
+        .last_chunk::<4>()
+        .map_or(0, |chunk| u32::from_be_bytes(*chunk)))
+}
+
+/// The last eight bytes as a number.
+pub(crate) fn last_number(key: &[u8]) -> u64 {
+    key.last_chunk::<8>()
+        .map_or(0, |chunk| u64::from_be_bytes(*chunk))
+}
+
+/// The first key behind all that begin with `prefix`.
+pub(crate) fn after(prefix: &[u8]) -> Key {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![u8::MAX; prefix.len() + 1]
+}
+
+fn with_owner(mut key: Key, owner: Owner) -> Key {
+    let (kind, id) = match owner {
+        Owner::Domain => (0, 0),
+        Owner::Person(person) => (1, person.0),
+        Owner::Group(group) => (2, group.0),
+    };
+    key.push(kind);
+    with(key, id)
+}
+
+pub(crate) fn mailbox(domain: DomainId, id: MailboxId) -> Key {
+    with(table(domain, Table::Mailbox), id.0)
+}
+
+pub(crate) fn names_of(domain: DomainId, owner: Owner) -> Key {
+    with_owner(table(domain, Table::Name), owner)
+}
+
+pub(crate) fn names_below(domain: DomainId, owner: Owner, parent: u64) -> Key {
+    with(names_of(domain, owner), parent)
+}
+
+pub(crate) fn name(domain: DomainId, owner: Owner, parent: u64, name: &str) -> Key {
+    with_text(names_below(domain, owner, parent), name.as_bytes())
+}
+
+pub(crate) fn messages(domain: DomainId, mailbox: MailboxId) -> Key {
+    with(table(domain, Table::Message), mailbox.0)
+}
+
+pub(crate) fn message(domain: DomainId, mailbox: MailboxId, uid: Uid) -> Key {
+    with_uid(messages(domain, mailbox), uid)
+}
+
+pub(crate) fn changes(domain: DomainId, mailbox: MailboxId) -> Key {
+    with(table(domain, Table::Change), mailbox.0)
+}
+
+pub(crate) fn changes_at(domain: DomainId, mailbox: MailboxId, modseq: ModSeq) -> Key {
+    with(changes(domain, mailbox), modseq.0)
+}
+
+pub(crate) fn change(domain: DomainId, mailbox: MailboxId, modseq: ModSeq, uid: Uid) -> Key {
+    with_uid(changes_at(domain, mailbox, modseq), uid)
+}
+
+pub(crate) fn expunges(domain: DomainId, mailbox: MailboxId) -> Key {
+    with(table(domain, Table::Expunged), mailbox.0)
+}
+
+pub(crate) fn expunges_at(domain: DomainId, mailbox: MailboxId, modseq: ModSeq) -> Key {
+    with(expunges(domain, mailbox), modseq.0)
+}
+
+pub(crate) fn expunged(domain: DomainId, mailbox: MailboxId, modseq: ModSeq, uid: Uid) -> Key {
+    with_uid(expunges_at(domain, mailbox, modseq), uid)
+}
+
+pub(crate) fn content(domain: DomainId, content: ContentId) -> Key {
+    with(table(domain, Table::Content), content.0)
+}
+
+pub(crate) fn usage(domain: DomainId, owner: Owner) -> Key {
+    with_owner(table(domain, Table::Usage), owner)
+}
+
+pub(crate) fn subscriptions(domain: DomainId, person: PersonId) -> Key {
+    with(table(domain, Table::Subscription), person.0)
+}
+
+pub(crate) fn subscription(domain: DomainId, person: PersonId, name: &str) -> Key {
+    with_text(subscriptions(domain, person), name.as_bytes())
+}
+
+pub(crate) fn acls(domain: DomainId, mailbox: MailboxId) -> Key {
+    with(table(domain, Table::Acl), mailbox.0)
+}
+
+pub(crate) fn acl(domain: DomainId, mailbox: MailboxId, person: PersonId) -> Key {
+    with(acls(domain, mailbox), person.0)
+}
+
+pub(crate) fn members(domain: DomainId, group: Owner) -> Key {
+    with_owner(table(domain, Table::Member), group)
+}
+
+pub(crate) fn member(domain: DomainId, group: Owner, person: PersonId) -> Key {
+    with(members(domain, group), person.0)
+}
+
+pub(crate) fn shared_with(domain: DomainId, person: PersonId) -> Key {
+    with(table(domain, Table::Shared), person.0)
+}
+
+pub(crate) fn shared(domain: DomainId, person: PersonId, mailbox: MailboxId) -> Key {
+    with(shared_with(domain, person), mailbox.0)
+}
+
+pub(crate) fn queue(domain: DomainId, id: QueueId) -> Key {
+    with(table(domain, Table::Queue), id.0)
+}
+
+pub(crate) fn kv_prefix(domain: DomainId, plugin: &str, prefix: &[u8]) -> Key {
+    let mut key = table(domain, Table::Kv);
+    // Plugin names are at most 255 bytes: `engine::kv` checks it.
+    key.push(u8::try_from(plugin.len()).unwrap_or(u8::MAX));
+    with_text(with_text(key, plugin.as_bytes()), prefix)
+}
+
+pub(crate) fn setting(domain: DomainId, setting: &[u8]) -> Key {
+    with_text(table(domain, Table::Setting), setting)
+}
+
+pub(crate) fn traces(domain: DomainId, envelope: EnvelopeId) -> Key {
+    with(table(domain, Table::Trace), envelope.0)
+}
+
+pub(crate) fn trace(domain: DomainId, envelope: EnvelopeId, number: u64) -> Key {
+    with(traces(domain, envelope), number)
+}
+
+pub(crate) fn operation(domain: DomainId, operation: OperationId) -> Key {
+    with_text(table(domain, Table::Operation), &operation.0.to_be_bytes())
+}
+
+pub(crate) fn meta(name: &str) -> Key {
+    with_text(table(HOST, Table::Meta), name.as_bytes())
+}
+
+pub(crate) fn body(id: mail::BodyId) -> Key {
+    with(table(HOST, Table::Body), id.0)
+}
+
+pub(crate) fn body_at(id: mail::BodyId) -> Key {
+    with(table(HOST, Table::BodyAt), id.0)
+}
+
+pub(crate) fn dues() -> Key {
+    table(HOST, Table::Due)
+}
+
+pub(crate) fn due(at: Timestamp, id: QueueId) -> Key {
+    with(with(dues(), instant(at)), id.0)
+}
+
+/// When the row of a [`due`] key is due.
+pub(crate) fn due_time(key: &[u8]) -> Timestamp {
+    instant_of(&key[9..])
+}
+
+pub(crate) fn queue_at(id: QueueId) -> Key {
+    with(table(HOST, Table::QueueAt), id.0)
+}
+
+pub(crate) fn channel(domain: DomainId, channel: &str) -> Key {
+    let mut key = with(table(HOST, Table::ByChannel), domain.0);
+    key.push(u8::try_from(channel.len()).unwrap_or(u8::MAX));
+    with_text(key, channel.as_bytes())
+}
+
+pub(crate) fn by_channel(domain: DomainId, name: &str, created: Timestamp, id: QueueId) -> Key {
+    with(with(channel(domain, name), instant(created)), id.0)
+}
+
+pub(crate) fn depth(domain: DomainId, channel: &str) -> Key {
+    with_text(
+        with(table(HOST, Table::Depth), domain.0),
+        channel.as_bytes(),
+    )
+}
+
+pub(crate) fn expiries() -> Key {
+    table(HOST, Table::Expiry)
+}
+
+pub(crate) fn expiries_until(at: Timestamp) -> Key {
+    with(expiries(), instant(at))
+}
+
+pub(crate) fn expiry(at: Timestamp, key: &[u8]) -> Key {
+    with_text(expiries_until(at), key)
+}
+
+pub(crate) fn operation_ages() -> Key {
+    table(HOST, Table::OperationAge)
+}
+
+pub(crate) fn operation_age(sequence: u64) -> Key {
+    with(operation_ages(), sequence)
+}

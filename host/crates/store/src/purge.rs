@@ -1,0 +1,64 @@
+//! A purge: one operation for the caller, many commits for the store.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+
+use mail::Access;
+
+use crate::engine::Tx;
+use crate::engine::purge::Progress;
+use crate::pending::Completer;
+use crate::sequencer::{Job, Message};
+use crate::shared::Shared;
+use crate::{Error, Owner, Result};
+
+/// Sends itself again until nothing is left. A crash between two steps leaves the rest: the
+/// caller asks again.
+pub(crate) struct Purge {
+    access: Access,
+    owner: Owner,
+    shared: Arc<Shared>,
+    jobs: Sender<Message>,
+    step: Result<Progress>,
+    done: Completer<()>,
+}
+
+impl Purge {
+    pub(crate) fn new(
+        access: Access,
+        owner: Owner,
+        shared: Arc<Shared>,
+        jobs: Sender<Message>,
+        done: Completer<()>,
+    ) -> Self {
+        Self {
+            access,
+            owner,
+            shared,
+            jobs,
+            step: Err(Error::Closed),
+            done,
+        }
+    }
+}
+
+impl Job for Purge {
+    fn plan(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.step = tx.remove_owner(&self.access, self.owner);
+        self.step.is_ok()
+    }
+
+    fn answer(mut self: Box<Self>, commit: Result<()>) {
+        match commit.and(std::mem::replace(&mut self.step, Err(Error::Closed))) {
+            Ok(Progress::More) => {
+                self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+                let jobs = self.jobs.clone();
+                // Fails when the sequencer ended: dropped, it answers `Closed`.
+                let _ = jobs.send(Message::Job(self));
+            }
+            Ok(Progress::Done) => self.done.complete(Ok(())),
+            Err(error) => self.done.complete(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,603 @@
+//! The store as others see it: reads go to the view, changes to the sequencer.
+
+use std::ops::RangeInclusive;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::engine::names::INBOX;
+use crate::engine::{Tx, access, reads};
+use crate::leases::Held;
+use crate::pending::Pending;
+use crate::purge::Purge;
+use crate::rows::WorkRow;
+use crate::sequencer::{Job, Log, Message as Order, Operation, Sequencer};
+use crate::shared::{Event, Shared};
+use crate::view::{View, ViewExt, Walk};
+use crate::{
+    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Effect, Error,
+    FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Place,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Store,
+    TraceEntry, Usage, Watch, Watched, keys,
+};
+use mail::{
+    Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
+};
+
+/// Operations that may wait for the sequencer; beyond it callers get [`Error::Busy`].
+const WAITING_MAX: usize = 20_000;
+
+/// A running store, of either backend.
+pub struct Engine {
+    shared: Arc<Shared>,
+    jobs: Sender<Order>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Starts the threads. `next` is the sequence of the first record.
+    pub(crate) fn start(shared: Arc<Shared>, log: Box<dyn Log>, next: u64) -> Result<Self> {
+        let (jobs, waiting) = channel();
+        let (events, happened) = channel::<Event>();
+        let sequencer = Sequencer {
+            shared: Arc::clone(&shared),
+            log,
+            jobs: waiting,
+            events,
+            next,
+        };
+        let watchers = Arc::clone(&shared);
+        let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(body)
+                .map_err(|error| Error::Latched(format!("cannot start a thread: {error}")))
+        };
+        let notifier = spawn(
+            "store-notify",
+            Box::new(move || {
+                happened
+                    .iter()
+                    .for_each(|event| watchers.watches.notify(&event))
+            }),
+        )?;
+        let sequencer = spawn("store-sequencer", Box::new(move || sequencer.run()))?;
+        let engine = Self {
+            shared,
+            jobs,
+            threads: Mutex::new(vec![sequencer, notifier]),
+        };
+        // The first commit reserves ids; nothing is given out before.
+        engine.run(|_| Ok(())).wait()?;
+        Ok(engine)
+    }
+
+    /// Sends an operation to the sequencer.
+    fn run<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        let (done, pending) = Pending::channel();
+        self.send(Box::new(Operation::new(operation, done)));
+        pending
+    }
+
+    fn send(&self, job: Box<dyn Job>) {
+        if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            return job.answer(Err(Error::Busy));
+        }
+        // Fails only when the sequencer has ended: the job is dropped and so answers `Closed`.
+        let _ = self.jobs.send(Order::Job(job));
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&dyn View) -> Result<T>) -> Result<T> {
+        read(&self.shared.layers().view())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.shared.clock)()
+    }
+
+    /// An operation made of steps, each a commit of its own.
+    fn purge(&self, access: Access, owner: Owner) -> Pending<()> {
+        let (done, pending) = Pending::channel();
+        self.send(Box::new(Purge::new(
+            access,
+            owner,
+            Arc::clone(&self.shared),
+            self.jobs.clone(),
+            done,
+        )));
+        pending
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Reported where it happened; nobody is left to tell.
+        let _ = self.close();
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine(..)")
+    }
+}
+
+impl Store for Engine {
+    fn envelope_id(&self) -> EnvelopeId {
+        EnvelopeId(self.shared.ids.next())
+    }
+
+    fn recipient_id(&self) -> RecipientId {
+        RecipientId(self.shared.ids.next())
+    }
+
+    fn operation_id(&self) -> OperationId {
+        OperationId(
+            u128::from(self.shared.ids.next()) << 64 | u128::from(self.now().0.unsigned_abs()),
+        )
+    }
+
+    fn begin_body(&self) -> Result<BodyWriter> {
+        if let Some(reason) = self.shared.latched.get() {
+            return Err(Error::Latched(reason.clone()));
+        }
+        self.shared.bodies.begin()
+    }
+
+    fn accept(&self, accept: Accept) -> Pending<Accepted> {
+        self.run(move |tx| tx.accept(&accept))
+    }
+
+    fn commit(&self, access: &Access, operation: OperationId, effects: Vec<Effect>) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.commit(&access, operation, &effects))
+    }
+
+    fn content(&self, access: &Access, source: Source) -> Result<Content> {
+        let row = self.read(|view| reads::content(view, access, source))?;
+        self.shared.open_content(row)
+    }
+
+    fn leased_content(&self, lease: &Lease) -> Result<Content> {
+        self.shared.leases.check(lease)?;
+        let access = Access::system(lease.tenant());
+        self.content(&access, Source::Content(lease.row.content))
+    }
+
+    fn mailboxes(&self, access: &Access, viewer: Owner) -> Result<Vec<Mailbox>> {
+        self.read(|view| reads::mailboxes(view, access, viewer))
+    }
+
+    fn mailbox_named(&self, access: &Access, viewer: Owner, name: &str) -> Result<Mailbox> {
+        self.read(|view| reads::mailbox_named(view, access, viewer, name))
+    }
+
+    fn mailbox(&self, access: &Access, mailbox: MailboxId) -> Result<Mailbox> {
+        self.read(|view| reads::mailbox(view, access, mailbox))
+    }
+
+    fn inbox(&self, access: &Access, person: PersonId) -> Pending<MailboxId> {
+        let access = *access;
+        let find = |view: &dyn View| {
+            access::act_for(&access, Owner::Person(person))?;
+            view.row(&keys::name(
+                access.domain(),
+                Owner::Person(person),
+                0,
+                INBOX,
+            ))
+        };
+        match self.read(find) {
+            Ok(Some(id)) => Pending::ready(Ok(MailboxId(id))),
+            Ok(None) => self.run(move |tx| {
+                tx.ensure(access.domain(), Owner::Person(person), &[INBOX.to_owned()])
+            }),
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+
+    fn create_mailbox(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        new: NewMailbox,
+    ) -> Pending<MailboxId> {
+        let access = *access;
+        self.run(move |tx| tx.create_mailbox(&access, operation, &new))
+    }
+
+    fn delete_mailbox(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+    ) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.delete_mailbox(&access, operation, mailbox))
+    }
+
+    fn rename_mailbox(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        name: String,
+    ) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.rename_mailbox(&access, operation, mailbox, &name))
+    }
+
+    fn subscribe(
+        &self,
+        access: &Access,
+        person: PersonId,
+        name: String,
+        subscribed: bool,
+    ) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.subscribe(&access, person, &name, subscribed))
+    }
+
+    fn subscriptions(&self, access: &Access, person: PersonId) -> Result<Vec<String>> {
+        self.read(|view| reads::subscriptions(view, access, person))
+    }
+
+    fn set_rights(
+        &self,
+        access: &Access,
+        mailbox: MailboxId,
+        person: PersonId,
+        rights: Rights,
+    ) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.set_rights(&access, mailbox, person, rights))
+    }
+
+    fn set_members(
+        &self,
+        access: &Access,
+        group: Owner,
+        members: Vec<(PersonId, Rights)>,
+    ) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.set_members(&access, group, &members))
+    }
+
+    fn rights(&self, access: &Access, mailbox: MailboxId) -> Result<Vec<(PersonId, Rights)>> {
+        self.read(|view| reads::rights_list(view, access, mailbox))
+    }
+
+    fn rows(
+        &self,
+        access: &Access,
+        mailbox: MailboxId,
+        uids: RangeInclusive<u32>,
+    ) -> Result<Vec<Message>> {
+        self.read(|view| reads::rows(view, access, mailbox, &uids))
+    }
+
+    fn changes_since(&self, access: &Access, mailbox: MailboxId, since: ModSeq) -> Result<Changes> {
+        self.read(|view| reads::changes_since(view, access, mailbox, since))
+    }
+
+    fn append(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        place: Place,
+        messages: Vec<NewMessage>,
+    ) -> Pending<Vec<Appended>> {
+        let access = *access;
+        self.run(move |tx| tx.append(&access, operation, &place, &messages))
+    }
+
+    fn store_flags(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        change: FlagChange,
+    ) -> Pending<Vec<Message>> {
+        let access = *access;
+        self.run(move |tx| tx.store_flags(&access, operation, mailbox, &uids, &change))
+    }
+
+    fn copy(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+        to: MailboxId,
+    ) -> Pending<Copied> {
+        let access = *access;
+        self.run(move |tx| tx.copy(&access, operation, from, &uids, to))
+    }
+
+    fn move_messages(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+        to: MailboxId,
+    ) -> Pending<Copied> {
+        let access = *access;
+        self.run(move |tx| tx.move_messages(&access, operation, from, &uids, to))
+    }
+
+    fn expunge(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+    ) -> Pending<Vec<Uid>> {
+        let access = *access;
+        self.run(move |tx| tx.expunge(&access, operation, mailbox, &uids))
+    }
+
+    fn watch(
+        &self,
+        access: &Access,
+        what: Watched,
+        callback: Box<dyn Fn(Change) + Send + Sync>,
+    ) -> Result<Watch> {
+        match what {
+            Watched::Mailbox(id) => {
+                drop(self.read(|view| access::mailbox(view, access, id, Rights::READ))?)
+            }
+            Watched::Owner(owner) => access::act_for(access, owner)?,
+        }
+        let domain = access.domain();
+        let id = self.shared.watches.watch(domain, what, callback.into());
+        let shared = Arc::clone(&self.shared);
+        Ok(Watch::new(move || shared.watches.unwatch(domain, what, id)))
+    }
+
+    fn claim(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_seconds: i64,
+        max: usize,
+    ) -> Result<Vec<Lease>> {
+        let until = now.plus_seconds(lease_seconds);
+        let mut claimed = Vec::new();
+        self.read(|view| {
+            // The view first, then the leases, here and everywhere: while the view is held
+            // nothing is applied, and a settled row's lease ends only after that.
+            let mut held = self.shared.leases.lock();
+            let end = keys::due(Timestamp(now.0.saturating_add(1)), QueueId(0));
+            view.walk(
+                &keys::dues(),
+                &end,
+                crate::view::Order::Ascending,
+                &mut |key, value| {
+                    if claimed.len() >= max {
+                        return Ok(Walk::Break(()));
+                    }
+                    let id = QueueId(keys::last_number(key));
+                    if held
+                        .get(&id)
+                        .is_some_and(|lease| lease.settling || lease.until > now)
+                    {
+                        return Ok(Walk::Continue(()));
+                    }
+                    let domain = mail::DomainId(crate::rows::decode(value)?);
+                    let row: WorkRow = view
+                        .row(&keys::queue(domain, id))?
+                        .ok_or_else(|| Error::Damaged(format!("the due row {id} is not there")))?;
+                    let epoch = self.shared.ids.next();
+                    held.insert(
+                        id,
+                        Held {
+                            epoch,
+                            until,
+                            settling: false,
+                        },
+                    );
+                    let expired = row.parked.is_some();
+                    let row = row.public(id, domain, true);
+                    claimed.push(Lease {
+                        epoch,
+                        worker: worker.to_owned(),
+                        until,
+                        expired,
+                        row,
+                    });
+                    Ok(Walk::Continue(()))
+                },
+            )
+        })?;
+        Ok(claimed)
+    }
+
+    fn extend(&self, lease: &Lease, until: Timestamp) -> Result<()> {
+        self.shared.leases.extend(lease, until)
+    }
+
+    fn give_back(&self, lease: &Lease) -> Result<()> {
+        self.shared.leases.check(lease)?;
+        self.shared.leases.end(&[lease.row.id]);
+        self.shared.watches.notify(&Event {
+            touched: Vec::new(),
+            due: true,
+        });
+        Ok(())
+    }
+
+    fn note_started(&self, lease: &Lease, started: Started) -> Pending<()> {
+        let lease = lease.clone();
+        self.run(move |tx| tx.note_started(&lease, &started))
+    }
+
+    fn complete(&self, lease: &Lease, settlement: Settlement) -> Pending<Vec<Accepted>> {
+        let lease = lease.clone();
+        self.run(move |tx| tx.complete(&lease, &settlement))
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let mut next: Option<Timestamp> = None;
+        let found = self.read(|view| {
+            let held = self.shared.leases.lock();
+            let dues = keys::dues();
+            view.walk(
+                &dues,
+                &keys::after(&dues),
+                crate::view::Order::Ascending,
+                &mut |key, _| {
+                    let at = match held.get(&QueueId(keys::last_number(key))) {
+                        Some(lease) if lease.settling => return Ok(Walk::Continue(())),
+                        Some(lease) => lease.until,
+                        None => keys::due_time(key),
+                    };
+                    let is_leased = held.contains_key(&QueueId(keys::last_number(key)));
+                    if at < Timestamp(i64::MAX) {
+                        next = Some(next.map_or(at, |next| next.min(at)));
+                    }
+                    // Behind the first free row nothing is due earlier but ends of leases.
+                    Ok(if is_leased {
+                        Walk::Continue(())
+                    } else {
+                        Walk::Break(())
+                    })
+                },
+            )
+        });
+        if let Err(error) = found {
+            tracing::error!(%error, "looking for the next due row failed");
+        }
+        next
+    }
+
+    fn on_due(&self, callback: Box<dyn Fn() + Send + Sync>) -> Watch {
+        let id = self.shared.watches.on_due(callback.into());
+        let shared = Arc::clone(&self.shared);
+        Watch::new(move || shared.watches.forget_due(id))
+    }
+
+    fn queue(&self, access: &Access, filter: &QueueFilter) -> Result<Vec<QueueRow>> {
+        let now = self.now();
+        self.read(|view| {
+            reads::queue(view, access, filter, &|id| {
+                self.shared.leases.is_held(id, now)
+            })
+        })
+    }
+
+    fn queue_row(&self, access: &Access, id: QueueId) -> Result<QueueRow> {
+        let is_leased = self.shared.leases.is_held(id, self.now());
+        self.read(|view| reads::queue_row(view, access, id, is_leased))
+    }
+
+    fn retry_now(&self, access: &Access, id: QueueId) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.retry_now(&access, id))
+    }
+
+    fn remove(&self, access: &Access, id: QueueId) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.remove(&access, id))
+    }
+
+    fn hold(&self, access: &Access, id: QueueId) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.hold(&access, id))
+    }
+
+    fn release(&self, access: &Access, id: QueueId) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.release(&access, id))
+    }
+
+    fn depth(&self) -> Result<Vec<Depth>> {
+        self.read(reads::depth)
+    }
+
+    fn kv(&self, access: &Access, plugin: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.read(|view| reads::kv(view, access, plugin, key, self.now()))
+    }
+
+    fn kv_list(
+        &self,
+        access: &Access,
+        plugin: &str,
+        prefix: &[u8],
+        max: usize,
+    ) -> Result<Vec<KvEntry>> {
+        self.read(|view| reads::kv_list(view, access, plugin, prefix, max, self.now()))
+    }
+
+    fn setting(&self, access: &Access, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.read(|view| reads::setting(view, access, key))
+    }
+
+    fn settings(&self, access: &Access, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.read(|view| reads::settings(view, access, prefix))
+    }
+
+    fn set_settings(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.set_settings(&access, operation, &changes))
+    }
+
+    fn trace(&self, access: &Access, envelope: EnvelopeId) -> Result<Vec<TraceEntry>> {
+        self.read(|view| reads::trace(view, access, envelope))
+    }
+
+    fn recent_traces(&self, access: &Access, max: usize) -> Result<Vec<TraceEntry>> {
+        self.read(|view| reads::recent_traces(view, access, max))
+    }
+
+    fn usage(&self, access: &Access, owner: Owner) -> Result<Usage> {
+        self.read(|view| reads::usage(view, access, owner))
+    }
+
+    fn remove_owner(&self, access: &Access, owner: Owner) -> Pending<()> {
+        self.purge(*access, owner)
+    }
+
+    fn expire(&self, now: Timestamp, max: usize) -> Pending<usize> {
+        self.run(move |tx| tx.expire(now, max))
+    }
+
+    fn space(&self) -> Result<Space> {
+        self.shared.space()
+    }
+
+    fn close(&self) -> Result<()> {
+        let threads = {
+            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *threads)
+        };
+        if threads.is_empty() {
+            return Ok(());
+        }
+        let (done, closed) = channel();
+        if self.jobs.send(Order::Close(done)).is_ok() {
+            // An error says that the thread ended without answering: then it has ended.
+            let _ = closed.recv();
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                return Err(Error::Latched("a thread of the store panicked".to_owned()));
+            }
+        }
+        match self.shared.latched.get() {
+            Some(reason) => Err(Error::Latched(reason.clone())),
+            None => Ok(()),
+        }
+    }
+}

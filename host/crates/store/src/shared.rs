@@ -1,0 +1,297 @@
+//! What the threads of a store share.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use mail::{BodyId, DomainId, Timestamp};
+
+use crate::body::BodyWriter;
+use crate::content::ReadAt;
+use crate::ids::Ids;
+use crate::leases::Leases;
+use crate::rows::{BodyAtRow, BodyRow, ContentRow, ExtentRow};
+use crate::sequencer::Latch;
+use crate::view::{Base, Layer, Layered, ViewExt};
+use crate::{Change, Content, Error, Result, Space, Watched, content, keys};
+
+/// The readable state of a store and everything beside it.
+pub(crate) struct Shared {
+    layers: RwLock<Layers>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) leases: Leases,
+    pub(crate) watches: Watches,
+    pub(crate) bodies: Box<dyn Bodies>,
+    pub(crate) latched: Latch,
+    /// Operations sent to the sequencer and not yet taken.
+    pub(crate) waiting: AtomicUsize,
+    pub(crate) clock: fn() -> Timestamp,
+    pub(crate) trace_seconds: i64,
+}
+
+/// Rows in memory over rows in redb.
+#[derive(Default)]
+pub(crate) struct Layers {
+    /// Applied since the last checkpoint began.
+    active: Layer,
+    active_bytes: u64,
+    /// On its way into redb.
+    frozen: Option<Arc<Layer>>,
+    frozen_bytes: u64,
+    base: Option<Base>,
+}
+
+impl Layers {
+    pub(crate) fn new(base: Option<Base>) -> Self {
+        Self {
+            base,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn view(&self) -> Layered<'_> {
+        let layers = std::iter::once(&self.active)
+            .chain(self.frozen.as_deref())
+            .collect();
+        Layered {
+            layers,
+            base: self.base.as_ref(),
+        }
+    }
+
+    pub(crate) fn apply(&mut self, changes: Layer) {
+        let size = |key: &[u8], value: &Option<Vec<u8>>| {
+            (key.len() + value.as_ref().map_or(0, Vec::len) + 64) as u64
+        };
+        for (key, value) in changes {
+            if self.base.is_none() && self.frozen.is_none() && value.is_none() {
+                // Nothing below that the tombstone would hide.
+                self.active.remove(&key);
+                continue;
+            }
+            self.active_bytes += size(&key, &value);
+            self.active.insert(key, value);
+        }
+    }
+
+    /// Bytes applied and not yet durable in the index.
+    pub(crate) fn lag(&self) -> u64 {
+        self.active_bytes + self.frozen_bytes
+    }
+
+    /// Bytes in the layer that grows.
+    pub(crate) fn active_bytes(&self) -> u64 {
+        self.active_bytes
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Puts the active layer aside to be written.
+    pub(crate) fn freeze(&mut self) -> Arc<Layer> {
+        let layer = Arc::new(std::mem::take(&mut self.active));
+        self.frozen = Some(Arc::clone(&layer));
+        self.frozen_bytes = std::mem::take(&mut self.active_bytes);
+        layer
+    }
+
+    /// The frozen layer is in `base` now.
+    pub(crate) fn thaw(&mut self, base: Base) {
+        self.base = Some(base);
+        self.frozen = None;
+        self.frozen_bytes = 0;
+    }
+
+    /// The index was opened again; what is frozen is still to be written.
+    pub(crate) fn reopen(&mut self, base: Option<Base>) {
+        self.base = base;
+    }
+}
+
+/// A backend's bodies.
+pub(crate) trait Bodies: Send + Sync {
+    fn begin(&self) -> Result<BodyWriter>;
+    fn open(&self, id: BodyId, at: BodyAtRow, length: u64) -> Result<Arc<dyn ReadAt>>;
+    /// No row names these any more.
+    fn discard(&self, ids: &[BodyId]);
+    /// Free, total and reserved bytes.
+    fn space(&self) -> Result<(u64, u64, u64)>;
+}
+
+impl Shared {
+    pub(crate) fn new(
+        layers: Layers,
+        ids: Arc<Ids>,
+        bodies: Box<dyn Bodies>,
+        latched: Latch,
+        config: &crate::Config,
+    ) -> Self {
+        Self {
+            layers: RwLock::new(layers),
+            ids,
+            leases: Leases::default(),
+            watches: Watches::default(),
+            bodies,
+            latched,
+            waiting: AtomicUsize::new(0),
+            clock: config.clock,
+            trace_seconds: config.trace_seconds,
+        }
+    }
+
+    pub(crate) fn layers(&self) -> RwLockReadGuard<'_, Layers> {
+        // A writer applies whole records without a fallible step between.
+        self.layers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn layers_mut(&self) -> RwLockWriteGuard<'_, Layers> {
+        self.layers.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on nothing is accepted. Only a restart, which recovers, ends this.
+    pub(crate) fn latch(&self, reason: &str) {
+        if self.latched.set(reason.to_owned()).is_ok() {
+            tracing::error!(
+                reason,
+                "the store stopped taking changes: a write failed, restart the server"
+            );
+        }
+    }
+
+    pub(crate) fn open_content(&self, row: ContentRow) -> Result<Content> {
+        let layers = self.layers();
+        let view = layers.view();
+        let mut extents = Vec::with_capacity(row.extents.len());
+        for extent in row.extents {
+            extents.push(match extent {
+                ExtentRow::Private(bytes) => content::OpenExtent::Private(bytes.into()),
+                ExtentRow::Body {
+                    body: id,
+                    offset,
+                    length,
+                } => {
+                    let missing = || Error::Damaged(format!("the body {id} is not there"));
+                    let row: BodyRow = view.row(&keys::body(id))?.ok_or_else(missing)?;
+                    let at: BodyAtRow = view.row(&keys::body_at(id))?.ok_or_else(missing)?;
+                    let body = self.bodies.open(id, at, row.length)?;
+                    content::OpenExtent::Body {
+                        body,
+                        offset,
+                        length,
+                    }
+                }
+            });
+        }
+        Ok(Content::new(extents))
+    }
+
+    pub(crate) fn space(&self) -> Result<Space> {
+        let (free, total, reserve) = self.bodies.space()?;
+        let lag = self.layers().lag();
+        Ok(Space {
+            free,
+            total,
+            reserve,
+            lag,
+            latched: self.latched.get().cloned(),
+        })
+    }
+}
+
+/// What a batch changed, for those who watch.
+#[derive(Debug, Default)]
+pub(crate) struct Event {
+    pub(crate) touched: Vec<Change>,
+    pub(crate) due: bool,
+}
+
+type OnChange = Arc<dyn Fn(Change) + Send + Sync>;
+type OnDue = Arc<dyn Fn() + Send + Sync>;
+
+/// Who watches what.
+#[derive(Default)]
+pub(crate) struct Watches(Mutex<Registry>);
+
+#[derive(Default)]
+struct Registry {
+    next: u64,
+    changes: HashMap<(DomainId, Watched), Vec<(u64, OnChange)>>,
+    due: Vec<(u64, OnDue)>,
+}
+
+impl Watches {
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn watch(&self, domain: DomainId, what: Watched, callback: OnChange) -> u64 {
+        let mut registry = self.lock();
+        registry.next += 1;
+        let id = registry.next;
+        registry
+            .changes
+            .entry((domain, what))
+            .or_default()
+            .push((id, callback));
+        id
+    }
+
+    pub(crate) fn unwatch(&self, domain: DomainId, what: Watched, id: u64) {
+        let mut registry = self.lock();
+        if let Some(list) = registry.changes.get_mut(&(domain, what)) {
+            list.retain(|(known, _)| *known != id);
+            if list.is_empty() {
+                registry.changes.remove(&(domain, what));
+            }
+        }
+    }
+
+    pub(crate) fn on_due(&self, callback: OnDue) -> u64 {
+        let mut registry = self.lock();
+        registry.next += 1;
+        let id = registry.next;
+        registry.due.push((id, callback));
+        id
+    }
+
+    pub(crate) fn forget_due(&self, id: u64) {
+        self.lock().due.retain(|(known, _)| *known != id);
+    }
+
+    /// Calls back, without the lock held: a callback may end its own watch.
+    pub(crate) fn notify(&self, event: &Event) {
+        let mut calls: Vec<(OnChange, Change)> = Vec::new();
+        let mut due = Vec::new();
+        {
+            let registry = self.lock();
+            for change in &event.touched {
+                for what in [
+                    Watched::Mailbox(change.mailbox),
+                    Watched::Owner(change.owner),
+                ] {
+                    let list = registry
+                        .changes
+                        .get(&(change.domain, what))
+                        .map_or(&[][..], Vec::as_slice);
+                    calls.extend(
+                        list.iter()
+                            .map(|(_, callback)| (Arc::clone(callback), *change)),
+                    );
+                }
+            }
+            if event.due {
+                due.extend(
+                    registry
+                        .due
+                        .iter()
+                        .map(|(_, callback)| Arc::clone(callback)),
+                );
+            }
+        }
+        calls
+            .iter()
+            .for_each(|(callback, change)| callback(*change));
+        due.iter().for_each(|callback| callback());
+    }
+}
