@@ -15,8 +15,7 @@ use std::sync::Arc;
 use mail::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use sasl::Credentials;
 
-use crate::structure::Structure;
-use crate::{Flags, Keywords, MailboxName, TextKey};
+use crate::{Flags, Keywords, MailboxName, Shape, TextKey};
 
 /// A question to the host.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,7 +89,7 @@ pub enum Ask {
         depth: Depth,
     },
     /// Which of these messages hold these texts; at most [`SEARCH_BATCH`] messages at a time.
-    /// The host reads each message and applies `match_text`. Wants
+    /// The host reads each message and applies [`crate::match_text`]. Wants
     /// [`Answer::Matches`].
     SearchText {
         /// The selected mailbox.
@@ -249,9 +248,9 @@ pub enum Subscription {
 pub enum Depth {
     /// Only that it is there.
     Bytes,
-    /// Its header: a [`Structure`] whose root has fields and ranges but no children.
+    /// Its header: [`Shape::of_header`] is enough.
     Header,
-    /// All its parts.
+    /// All its parts: [`Shape::of_message`].
     Parts,
 }
 
@@ -351,8 +350,8 @@ pub struct FlagChange {
 pub struct Opened {
     /// Which.
     pub uid: Uid,
-    /// Its parts, where [`Depth::Header`] or [`Depth::Parts`] was asked for.
-    pub structure: Option<Arc<Structure>>,
+    /// Its outline, where [`Depth::Header`] or [`Depth::Parts`] was asked for.
+    pub shape: Option<Arc<Shape>>,
 }
 
 /// One line of a listing.

@@ -95,6 +95,22 @@ pub(crate) fn parse_date_time(text: &str) -> Option<InternalDate> {
     Some(InternalDate { at, offset_minutes })
 }
 
+/// The day of a `Date` field, in the zone it was written in (RFC 5322 §3.3, and the two-digit
+/// years of §4.3): SENTON and its kin compare it so (RFC 3501 §6.4.4).
+pub(crate) fn parse_header_day(text: &str) -> Option<Day> {
+    let text = text.split_once(',').map_or(text, |(_, date)| date);
+    let mut words = text.split_ascii_whitespace();
+    let (day, month, year) = (number(words.next()?)?, words.next()?, words.next()?);
+    let year = i64::from(number(year)?)
+        + match year.len() {
+            2 if year >= "50" => 1900,
+            2 => 2000,
+            3 => 1900,
+            _ => 0,
+        };
+    Day::new(year, month_of(month.get(..3)?)?, day)
+}
+
 fn month_of(name: &str) -> Option<u32> {
     let index = MONTHS
         .iter()

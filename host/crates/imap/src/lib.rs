@@ -8,7 +8,7 @@
 //!
 //! [`ImapSession`] implements [`mail::Session`]. What it asks and what it is told is in [`ask`].
 //! Announced: IMAP4rev1 LITERAL- SASL-IR STARTTLS or AUTH=PLAIN, and after sign-in ID ENABLE
-//! NAMESPACE UIDPLUS IDLE UNSELECT CHILDREN MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH.
+//! NAMESPACE UIDPLUS IDLE UNSELECT CHILDREN MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH.
 //!
 //! Invariants
 //! - A command is framed before it is parsed, so the bytes of a literal never run as a command.
@@ -26,18 +26,28 @@
 #![warn(missing_docs)]
 
 pub mod ask;
+mod command;
 mod config;
 mod date;
 mod flags;
+mod frame;
 mod name;
+mod output;
+mod parse;
+mod pattern;
 mod search;
-mod structure;
+mod section;
+mod sequence;
+mod session;
+mod shape;
 mod utf7;
+mod view;
 
 pub use self::ask::{Answer, Ask, Event, SendMessage};
 pub use self::config::{Config, StartTls};
 pub use self::date::Day;
 pub use self::flags::{Flags, KEYWORD_BYTES, Keyword, Keywords};
 pub use self::name::{INBOX, MailboxName, NameError, SEPARATOR, SHARED};
-pub use self::search::TextKey;
-pub use self::structure::Structure;
+pub use self::search::{TextKey, TextNeed, match_text};
+pub use self::session::ImapSession;
+pub use self::shape::Shape;

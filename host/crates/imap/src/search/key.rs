@@ -1,6 +1,9 @@
 //! What SEARCH looks for.
 
-use crate::Day;
+use std::sync::Arc;
+
+use crate::sequence::SequenceSet;
+use crate::{Day, Flags, Keyword};
 
 /// A search key that only the bytes of a message can answer (RFC 3501 §6.4.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,4 +26,44 @@ pub enum TextKey {
     SentOn(Day),
     /// The `Date` field is on this day or later.
     SentSince(Day),
+}
+
+/// SEARCH, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Query {
+    /// RETURN options, for the answer of RFC 4731.
+    pub(crate) result: Option<Return>,
+    pub(crate) key: Key,
+    /// What [`Key::Text`] points into; each once.
+    pub(crate) texts: Arc<[TextKey]>,
+    /// How many keys there are.
+    pub(crate) weight: usize,
+}
+
+/// RETURN options (RFC 4731 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Return {
+    pub(crate) min: bool,
+    pub(crate) max: bool,
+    pub(crate) all: bool,
+    pub(crate) count: bool,
+}
+
+/// One key. What the negative ones of RFC 3501 say is said by `Not`; ALL is an empty `And`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    And(Vec<Self>),
+    Or(Box<(Self, Self)>),
+    Not(Box<Self>),
+    Flag(Flags),
+    Keyword(Keyword),
+    Before(Day),
+    On(Day),
+    Since(Day),
+    Larger(u64),
+    Smaller(u64),
+    Uid(SequenceSet),
+    Sequence(SequenceSet),
+    /// Index into [`Query::texts`].
+    Text(usize),
 }

@@ -1,0 +1,380 @@
+//! FETCH (RFC 3501 §6.4.5), message by message.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use mail::{Uid, words};
+
+use super::job::{Context, Finish, Job, Progress};
+use super::store::finish;
+use crate::ask::{Answer, Ask, Depth, Mode, OPEN_BATCH, Row, SendMessage, StoreMode};
+use crate::command::{Effect, Item, Label, SectionItem};
+use crate::output::Output;
+use crate::parse::ParseError;
+use crate::section::{cut, total};
+use crate::sequence::{Numbering, SequenceSet};
+use crate::shape::Shape;
+use crate::view::View;
+use crate::{Flags, Keywords};
+
+/// Positions of a command's messages. They stay right while it runs: rows leave a view only at
+/// its end.
+pub(super) type Positions = std::iter::Flatten<std::vec::IntoIter<Range<usize>>>;
+
+/// The messages a command names.
+pub(super) fn positions(
+    view: &View,
+    numbering: Numbering,
+    set: &SequenceSet,
+) -> Result<Positions, Finish> {
+    let ranges = match numbering {
+        Numbering::Uid => set.uid_positions(view),
+        Numbering::Sequence => set
+            .positions(view.rows().len())
+            .ok_or_else(|| Finish::line(ParseError::MessageSet.line()).withholding())?,
+    };
+    Ok(ranges.into_iter().flatten())
+}
+
+pub(super) fn job(
+    view: &View,
+    numbering: Numbering,
+    set: &SequenceSet,
+    items: Vec<Item>,
+) -> Result<Box<dyn Job>, Finish> {
+    let positions = positions(view, numbering, set)?;
+    let sets_seen = view.mode == Mode::ReadWrite && items.iter().any(sets_seen);
+    Ok(Box::new(FetchJob {
+        numbering,
+        positions,
+        depth: items.iter().filter_map(depth).max(),
+        sets_seen,
+        items,
+        stage: Stage::Next,
+        ready: VecDeque::new(),
+        current: None,
+        missing: false,
+    }))
+}
+
+struct FetchJob {
+    numbering: Numbering,
+    positions: Positions,
+    items: Vec<Item>,
+    /// How much of the messages must be looked at; `None` where the rows are enough.
+    depth: Option<Depth>,
+    sets_seen: bool,
+    stage: Stage,
+    /// Messages that can be written.
+    ready: VecDeque<Ready>,
+    current: Option<Current>,
+    missing: bool,
+}
+
+enum Stage {
+    /// Ready for the next messages.
+    Next,
+    /// They are being opened.
+    Opening(Vec<Uid>),
+    /// They are open; `\Seen` is to be set.
+    Opened,
+    /// It is being set.
+    Marking,
+}
+
+struct Ready {
+    uid: Uid,
+    shape: Option<Arc<Shape>>,
+    /// `\Seen` was set by this command.
+    marked: bool,
+}
+
+/// The message being written.
+struct Current {
+    ready: Ready,
+    /// The next item.
+    item: usize,
+    begun: bool,
+}
+
+impl Job for FetchJob {
+    fn poll(&mut self, context: &mut Context<'_>) -> Progress {
+        let Some(view) = context.view.as_deref_mut() else {
+            return Progress::Finish(Finish::word(&words::IMAP_SERVER_TROUBLE));
+        };
+        loop {
+            if let Some(current) = &mut self.current {
+                match current.write(&self.items, view, context.out) {
+                    Written::All => self.current = None,
+                    Written::Full => return Progress::Full,
+                    Written::UpTo(send) => return Progress::Send(send),
+                }
+            } else if let Some(ready) = self.ready_message() {
+                self.current = Some(Current {
+                    ready,
+                    item: 0,
+                    begun: false,
+                });
+            } else if let Some(progress) = self.next_messages(view) {
+                return progress;
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<(), Finish> {
+        let Some(view) = context.view.as_deref_mut() else {
+            return Err(Finish::word(&words::IMAP_SERVER_TROUBLE));
+        };
+        match (std::mem::replace(&mut self.stage, Stage::Next), answer) {
+            (Stage::Opening(asked), Answer::Opened(opened)) => {
+                self.missing |= opened.len() < asked.len();
+                let opened = opened
+                    .into_iter()
+                    .filter(|opened| asked.contains(&opened.uid));
+                self.ready = opened
+                    .map(|opened| Ready {
+                        uid: opened.uid,
+                        shape: opened.shape,
+                        marked: false,
+                    })
+                    .collect();
+                self.stage = if self.sets_seen {
+                    Stage::Opened
+                } else {
+                    Stage::Next
+                };
+                Ok(())
+            }
+            (Stage::Marking, Answer::Stored(changes)) => {
+                for change in &changes {
+                    view.set_flags(change);
+                    view.flags_told(change.uid);
+                    for ready in self
+                        .ready
+                        .iter_mut()
+                        .filter(|ready| ready.uid == change.uid)
+                    {
+                        ready.marked = true;
+                    }
+                }
+                Ok(())
+            }
+            // Reading is what was asked for; it does not fail because marking did.
+            (Stage::Marking, Answer::Refused(_)) => Ok(()),
+            (_, other) => Err(Finish::of_wrong_answer(&other, context.config).withholding()),
+        }
+    }
+}
+
+impl FetchJob {
+    fn ready_message(&mut self) -> Option<Ready> {
+        if matches!(self.stage, Stage::Next) {
+            self.ready.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Gets the next messages ready, or ends.
+    fn next_messages(&mut self, view: &View) -> Option<Progress> {
+        if matches!(self.stage, Stage::Opened) {
+            let unseen = |ready: &&Ready| {
+                view.position(ready.uid)
+                    .is_some_and(|at| !view.rows()[at].flags.contains(Flags::SEEN))
+            };
+            let uids: Vec<Uid> = self
+                .ready
+                .iter()
+                .filter(unseen)
+                .map(|ready| ready.uid)
+                .collect();
+            if uids.is_empty() {
+                self.stage = Stage::Next;
+                return None;
+            }
+            self.stage = Stage::Marking;
+            return Some(Progress::Ask(Ask::StoreFlags {
+                mailbox: view.mailbox,
+                uids,
+                mode: StoreMode::Add,
+                flags: Flags::SEEN,
+                keywords: Keywords::NONE,
+            }));
+        }
+        let batch: Vec<Uid> = self
+            .positions
+            .by_ref()
+            .take(OPEN_BATCH)
+            .map(|at| view.rows()[at].uid)
+            .collect();
+        if batch.is_empty() {
+            return Some(Progress::Finish(finish(
+                "FETCH",
+                self.numbering,
+                self.missing,
+            )));
+        }
+        let Some(depth) = self.depth else {
+            self.ready = batch
+                .into_iter()
+                .map(|uid| Ready {
+                    uid,
+                    shape: None,
+                    marked: false,
+                })
+                .collect();
+            return None;
+        };
+        self.stage = Stage::Opening(batch.clone());
+        Some(Progress::Ask(Ask::Open {
+            mailbox: view.mailbox,
+            uids: batch,
+            depth,
+        }))
+    }
+}
+
+enum Written {
+    All,
+    Full,
+    UpTo(SendMessage),
+}
+
+impl Current {
+    /// `* n FETCH (…)`, item by item.
+    fn write(&mut self, items: &[Item], view: &mut View, out: &mut Output) -> Written {
+        let Some(position) = view.position(self.ready.uid) else {
+            // Rows leave only at the end of a command.
+            return Written::All;
+        };
+        if !self.begun {
+            if out.is_full() {
+                return Written::Full;
+            }
+            let keywords = view.rows()[position].keywords.clone();
+            view.introduce(&keywords, out);
+            self.begun = true;
+            out.text("* ");
+            out.number(position + 1);
+            out.text(" FETCH (");
+        }
+        let row = &view.rows()[position];
+        while let Some(item) = items.get(self.item) {
+            if out.is_full() {
+                return Written::Full;
+            }
+            if self.item > 0 {
+                out.text(" ");
+            }
+            self.item += 1;
+            if let Some(ranges) = write_item(item, row, self.ready.shape.as_deref(), out) {
+                let (uid, email) = (row.uid, row.email);
+                return Written::UpTo(SendMessage {
+                    mailbox: view.mailbox,
+                    uid,
+                    email,
+                    ranges,
+                });
+            }
+        }
+        // RFC 3501 §6.4.5: the flags are told where reading has changed them.
+        if self.ready.marked && !items.contains(&Item::Flags) {
+            out.text(" FLAGS ");
+            out.flags(row.flags, &row.keywords);
+        }
+        out.text(")");
+        out.end();
+        Written::All
+    }
+}
+
+/// Writes an item. Where its end is bytes of the message, these come back.
+fn write_item(
+    item: &Item,
+    row: &Row,
+    shape: Option<&Shape>,
+    out: &mut Output,
+) -> Option<Vec<Range<u64>>> {
+    let ready = |name: &str, bytes: Option<&[u8]>, out: &mut Output| {
+        out.text(name);
+        out.bytes(bytes.unwrap_or(b"NIL"));
+    };
+    match item {
+        Item::Flags => {
+            out.text("FLAGS ");
+            out.flags(row.flags, &row.keywords);
+        }
+        Item::Uid => {
+            out.text("UID ");
+            out.number(row.uid.0);
+        }
+        Item::InternalDate => {
+            out.text("INTERNALDATE \"");
+            out.text(&row.date.at.imap(row.date.offset_minutes));
+            out.text("\"");
+        }
+        Item::Size => {
+            out.text("RFC822.SIZE ");
+            out.number(row.size);
+        }
+        Item::Envelope => ready("ENVELOPE ", shape.map(Shape::envelope), out),
+        Item::Body => ready("BODY ", shape.and_then(Shape::body), out),
+        Item::BodyStructure => ready("BODYSTRUCTURE ", shape.and_then(Shape::body_structure), out),
+        Item::Section(section) => return write_section(section, row, shape, out),
+    }
+    None
+}
+
+fn write_section(
+    item: &SectionItem,
+    row: &Row,
+    shape: Option<&Shape>,
+    out: &mut Output,
+) -> Option<Vec<Range<u64>>> {
+    match item.label {
+        Label::Body => {
+            out.text("BODY[");
+            out.number(&item.section);
+            out.text("]");
+        }
+        Label::Old(name) => out.text(name),
+    }
+    if let Some((start, _)) = item.partial {
+        out.text("<");
+        out.number(start);
+        out.text(">");
+    }
+    let Some(ranges) = item.section.ranges(shape, row.size) else {
+        out.text(" NIL");
+        return None;
+    };
+    let ranges = match item.partial {
+        Some((start, count)) => cut(ranges, start, count),
+        None => ranges,
+    };
+    let length = total(&ranges);
+    if length == 0 {
+        out.text(" \"\"");
+        return None;
+    }
+    out.text(" {");
+    out.number(length);
+    out.text("}");
+    out.end();
+    Some(ranges)
+}
+
+fn sets_seen(item: &Item) -> bool {
+    matches!(item, Item::Section(section) if section.effect == Effect::SetsSeen)
+}
+
+/// What an item needs to be opened for.
+fn depth(item: &Item) -> Option<Depth> {
+    match item {
+        Item::Flags | Item::Uid | Item::InternalDate | Item::Size => None,
+        Item::Envelope => Some(Depth::Header),
+        Item::Body | Item::BodyStructure => Some(Depth::Parts),
+        Item::Section(section) => Some(section.section.depth()),
+    }
+}

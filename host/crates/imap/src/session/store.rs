@@ -1,0 +1,150 @@
+//! STORE and EXPUNGE (RFC 3501 §6.4.6, §6.4.3; UID EXPUNGE RFC 4315 §2.1).
+
+use std::collections::VecDeque;
+
+use mail::{Uid, limits, words};
+
+use super::fetch::{Positions, positions};
+use super::job::{Context, Finish, Job, Progress, Single};
+use crate::ask::{Answer, Ask, Mode};
+use crate::command::{FlagCommand, Report};
+use crate::sequence::{Numbering, SequenceSet};
+use crate::view::View;
+
+/// Messages in one ask: each is one commit.
+const BATCH: usize = 4096;
+
+pub(super) fn job(
+    view: &View,
+    numbering: Numbering,
+    set: &SequenceSet,
+    change: FlagCommand,
+) -> Result<Box<dyn Job>, Finish> {
+    if view.mode == Mode::ReadOnly {
+        return Err(Finish::word(&words::IMAP_READ_ONLY));
+    }
+    let positions = positions(view, numbering, set)?;
+    let new = change
+        .keywords
+        .iter()
+        .filter(|keyword| !view.keywords().contains(keyword))
+        .count();
+    if view.keywords().len() + new > limits::IMAP_KEYWORDS {
+        return Err(Finish::word(&words::IMAP_LIMIT));
+    }
+    Ok(Box::new(StoreJob {
+        numbering,
+        positions,
+        change,
+        asked: Vec::new(),
+        told: VecDeque::new(),
+        missing: false,
+    }))
+}
+
+struct StoreJob {
+    numbering: Numbering,
+    positions: Positions,
+    change: FlagCommand,
+    /// UIDs of the last ask.
+    asked: Vec<Uid>,
+    /// Whose flags are to be written.
+    told: VecDeque<Uid>,
+    missing: bool,
+}
+
+impl Job for StoreJob {
+    fn poll(&mut self, context: &mut Context<'_>) -> Progress {
+        let Some(view) = context.view.as_deref_mut() else {
+            return Progress::Finish(Finish::word(&words::IMAP_SERVER_TROUBLE));
+        };
+        while let Some(&uid) = self.told.front() {
+            if context.out.is_full() {
+                return Progress::Full;
+            }
+            self.told.pop_front();
+            if let Some(position) = view.position(uid) {
+                let keywords = view.rows()[position].keywords.clone();
+                view.introduce(&keywords, context.out);
+                view.write_flags(position, context.out);
+            }
+        }
+        self.asked.clear();
+        while self.asked.len() < BATCH
+            && let Some(position) = self.positions.next()
+        {
+            let uid = view.rows()[position].uid;
+            if view.is_gone(uid) {
+                self.missing = true;
+            } else {
+                self.asked.push(uid);
+            }
+        }
+        if self.asked.is_empty() {
+            return Progress::Finish(finish("STORE", self.numbering, self.missing));
+        }
+        Progress::Ask(Ask::StoreFlags {
+            mailbox: view.mailbox,
+            uids: self.asked.clone(),
+            mode: self.change.mode,
+            flags: self.change.flags,
+            keywords: self.change.keywords.clone(),
+        })
+    }
+
+    fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<(), Finish> {
+        let (Answer::Stored(changes), Some(view)) = (&answer, context.view.as_deref_mut()) else {
+            return Err(Finish::of_wrong_answer(&answer, context.config).withholding());
+        };
+        self.missing |= changes.len() < self.asked.len();
+        for change in changes {
+            view.set_flags(change);
+            if self.change.report == Report::Told {
+                view.flags_told(change.uid);
+                self.told.push_back(change.uid);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How FETCH and STORE end. By number, a message that is gone is worth a NO (RFC 2180 §4.1,
+/// §4.2); by UID it is as if it had never been asked for (RFC 3501 §6.4.8).
+pub(super) fn finish(command: &str, numbering: Numbering, missing: bool) -> Finish {
+    match (numbering, missing) {
+        (Numbering::Uid, _) => Finish::done(command),
+        (Numbering::Sequence, false) => Finish::done(command).withholding(),
+        (Numbering::Sequence, true) => Finish::word(&words::IMAP_EXPUNGED).withholding(),
+    }
+}
+
+pub(super) fn expunge(view: &View, within: Option<SequenceSet>) -> Result<Box<dyn Job>, Finish> {
+    if view.mode == Mode::ReadOnly {
+        return Err(Finish::word(&words::IMAP_READ_ONLY));
+    }
+    let within = match within {
+        Some(set) => {
+            let positions = positions(view, Numbering::Uid, &set)?;
+            Some(
+                positions
+                    .map(|position| view.rows()[position].uid)
+                    .collect(),
+            )
+        }
+        None => None,
+    };
+    let ask = Ask::Expunge {
+        mailbox: view.mailbox,
+        within,
+    };
+    Ok(Box::new(Single::new(
+        ask,
+        |answer, context: &mut Context<'_>| match (answer, context.view.as_deref_mut()) {
+            (Answer::Expunged(uids), Some(view)) => {
+                view.mark_gone(&uids);
+                Finish::done("EXPUNGE")
+            }
+            (other, _) => Finish::of_wrong_answer(&other, context.config),
+        },
+    )))
+}
