@@ -1,0 +1,238 @@
+//! One call from beginning to end: wait for a turn, run within the limits, check the answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::Outcome;
+
+use crate::binding::Binding;
+use crate::edit::HeaderEdit;
+use crate::effect::Effect;
+use crate::error::CallFailure;
+use crate::guests::{CallClock, within};
+use crate::hook::Hook;
+use crate::live::{Live, Question, RawAnswer};
+use crate::meter::Cost;
+use crate::report::{Answer, CallReport};
+use crate::runtime::{Core, Runtime};
+use crate::state::{Call, CallFacts};
+use crate::verdict::Verdict;
+use crate::view::MessageView;
+
+/// A question to one plugin.
+pub(crate) struct Ask {
+    pub(crate) hook: Hook,
+    pub(crate) facts: Arc<CallFacts>,
+    pub(crate) message: Option<Arc<MessageView>>,
+    pub(crate) notes: BTreeMap<String, String>,
+    pub(crate) question: Question,
+    /// The instance that the transaction has of this binding.
+    pub(crate) live: Option<Live>,
+}
+
+/// What came of it.
+pub(crate) struct Asked {
+    pub(crate) report: CallReport,
+    /// Empty after a failure: nothing of a call that did not return well is kept.
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) edits: Vec<HeaderEdit>,
+    pub(crate) notes: Option<BTreeMap<String, String>>,
+    /// The instance, where it may be asked again.
+    pub(crate) live: Option<Live>,
+}
+
+/// What a call leaves.
+struct Returned {
+    answer: RawAnswer,
+    effects: Vec<Effect>,
+    edits: Vec<HeaderEdit>,
+    notes: BTreeMap<String, String>,
+    live: Live,
+}
+
+impl Runtime {
+    /// Asks a plugin. The call runs on the guest threads and ends within its limits, also when the
+    /// asker is gone.
+    pub(crate) async fn ask(&self, binding: &Arc<Binding>, ask: Ask) -> Asked {
+        let core = Arc::clone(&self.0);
+        let binding = Arc::clone(binding);
+        let hook = ask.hook;
+        let stamp = binding.stamp().clone();
+        let asked = match self.0.guests.spawn(run(core, binding, ask)) {
+            Some(call) => call.await.map_err(|error| error.to_string()),
+            None => Err("the guest threads have ended".to_owned()),
+        };
+        asked.unwrap_or_else(|trouble| Asked {
+            report: CallReport {
+                stamp,
+                hook,
+                answer: Err(CallFailure::Host(trouble)),
+                explanations: Vec::new(),
+                cpu: Duration::ZERO,
+                wall: Duration::ZERO,
+            },
+            effects: Vec::new(),
+            edits: Vec::new(),
+            notes: None,
+            live: None,
+        })
+    }
+}
+
+async fn run(core: Arc<Core>, binding: Arc<Binding>, ask: Ask) -> Asked {
+    let hook = ask.hook;
+    let limits = &binding.limits;
+    let clock = Arc::new(CallClock::start(hook.cpu_ms(limits), limits.wall_ms));
+    let turn = core
+        .gate
+        .pass(
+            binding.owner.tenant.domain(),
+            clock.started() + limits.wall(),
+        )
+        .await;
+    let returned = match turn {
+        Ok(_turn) => within(Arc::clone(&clock), call(&binding, ask, Arc::clone(&clock))).await,
+        Err(busy) => Err(busy),
+    };
+    let (host_calls, asked) = match returned {
+        Ok(mut returned) => {
+            let call = &returned.live.state().call;
+            let host_calls = call.host_calls;
+            if call.log_dropped > 0 {
+                tracing::info!(
+                    plugin = %binding.stamp().plugin, dropped = call.log_dropped, "log lines over the limit"
+                );
+            }
+            (host_calls, check(&binding, hook, returned, &clock))
+        }
+        Err(failure) => (0, failed(&binding, hook, failure, &clock)),
+    };
+    let cost = Cost {
+        is_failure: asked.report.answer.is_err(),
+        host_calls,
+        cpu: asked.report.cpu,
+        wall: asked.report.wall,
+    };
+    core.meters.count(
+        binding.owner.tenant.domain(),
+        &binding.stamp().plugin,
+        hook,
+        &cost,
+    );
+    asked
+}
+
+async fn call(binding: &Binding, ask: Ask, clock: Arc<CallClock>) -> Result<Returned, CallFailure> {
+    let call = Call::new(
+        ask.hook,
+        ask.facts,
+        ask.message,
+        ask.notes,
+        clock,
+        &binding.limits,
+    );
+    let mut live = match ask.live.or_else(|| binding.take_warm()) {
+        Some(mut live) => {
+            live.begin(call);
+            live
+        }
+        None => Live::start(binding, call).await?,
+    };
+    let answer = live.ask(&binding.loaded, ask.hook, ask.question).await?;
+    let call = &mut live.state().call;
+    let (effects, edits) = (
+        std::mem::take(&mut call.effects),
+        std::mem::take(&mut call.edits),
+    );
+    let notes = std::mem::take(&mut call.notes);
+    call.message = None;
+    Ok(Returned {
+        answer,
+        effects,
+        edits,
+        notes,
+        live,
+    })
+}
+
+/// An answer counts only if every value in it is one that the contract allows.
+fn check(binding: &Binding, hook: Hook, returned: Returned, clock: &CallClock) -> Asked {
+    let checked = match returned.answer {
+        RawAnswer::Verdict(raw) => raw
+            .check()
+            .map(|(verdict, why)| (Answer::Verdict(verdict), why)),
+        RawAnswer::Outcome(raw) => raw
+            .check()
+            .map(|(outcome, why)| (Answer::Outcome(outcome), why)),
+        RawAnswer::Checked(_) => Err("it is of another hook".to_owned()),
+    };
+    let (answer, explanations) = match checked {
+        Ok(checked) => checked,
+        Err(wrong) => return failed(binding, hook, CallFailure::Answer(wrong), clock),
+    };
+    let is_kept = match &answer {
+        Answer::Verdict(verdict) => verdict.refusal().is_none(),
+        Answer::Outcome(outcome) => matches!(outcome, Outcome::Done { .. }),
+    };
+    let (mut effects, mut edits) = (returned.effects, returned.edits);
+    if !is_kept {
+        effects.retain(Effect::survives_refusal);
+        edits.clear();
+    }
+    Asked {
+        report: CallReport {
+            stamp: binding.stamp().clone(),
+            hook,
+            answer: Ok(answer),
+            explanations,
+            cpu: clock.cpu(),
+            wall: clock.wall(),
+        },
+        effects,
+        edits,
+        notes: Some(returned.notes),
+        live: Some(returned.live),
+    }
+}
+
+fn failed(binding: &Binding, hook: Hook, failure: CallFailure, clock: &CallClock) -> Asked {
+    let stamp = binding.stamp().clone();
+    tracing::warn!(
+        plugin = %stamp.plugin, version = %stamp.version, binding = %stamp.binding, %hook,
+        domain = %binding.owner.tenant.domain(), %failure, "a plugin failed"
+    );
+    Asked {
+        report: CallReport {
+            stamp,
+            hook,
+            answer: Err(failure),
+            explanations: Vec::new(),
+            cpu: clock.cpu(),
+            wall: clock.wall(),
+        },
+        effects: Vec::new(),
+        edits: Vec::new(),
+        notes: None,
+        live: None,
+    }
+}
+
+/// The verdict of a call, or what the binding makes of its failure.
+pub(crate) fn verdict_of(binding: &Binding, domain: &str, report: &CallReport) -> Verdict {
+    use crate::chain::FailurePolicy;
+    use mail::words;
+    match &report.answer {
+        Ok(Answer::Verdict(verdict)) => verdict.clone(),
+        Ok(Answer::Outcome(_)) => Verdict::Proceed,
+        Err(failure) => match binding.spec.on_failure {
+            FailurePolicy::Tempfail => {
+                Verdict::Defer(words::PLUGIN_TROUBLE.reply_with(&[("domain", domain)]))
+            }
+            FailurePolicy::Proceed => Verdict::Proceed,
+            FailurePolicy::Quarantine => Verdict::Quarantine {
+                reason: format!("the plugin {} failed: {failure}", report.stamp.plugin),
+            },
+        },
+    }
+}

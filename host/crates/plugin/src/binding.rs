@@ -1,0 +1,103 @@
+//! One plugin in one published chain, and the instances that wait for its next message.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mail::Tenant;
+
+use crate::capabilities::Capabilities;
+use crate::chain::BindingSpec;
+use crate::hook::Hook;
+use crate::limits::CallLimits;
+use crate::live::Live;
+use crate::loaded::Loaded;
+use crate::report::Stamp;
+use crate::state::Owner;
+
+/// Calls after which a reused instance is replaced.
+const REUSED_CALLS: u64 = 1000;
+/// Instances that wait, of one binding.
+const WARM: usize = 4;
+
+/// A binding whose component is loaded.
+pub(crate) struct Binding {
+    pub(crate) spec: BindingSpec,
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) owner: Arc<Owner>,
+    pub(crate) limits: Arc<CallLimits>,
+    warm: Mutex<Vec<Live>>,
+}
+
+impl std::fmt::Debug for Binding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Binding")
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Binding {
+    pub(crate) fn new(
+        tenant: Tenant,
+        generation: u64,
+        spec: BindingSpec,
+        loaded: Arc<Loaded>,
+        ceiling: &CallLimits,
+        capabilities: Arc<dyn Capabilities>,
+    ) -> Self {
+        let stamp = Stamp {
+            binding: spec.id.clone(),
+            plugin: spec.plugin.clone(),
+            version: loaded.manifest.version.clone(),
+            digest: spec.digest,
+            generation,
+        };
+        let owner = Owner {
+            tenant,
+            stamp,
+            config: spec.config.clone(),
+            grants: spec.grants.clone(),
+            capabilities,
+        };
+        let limits = ceiling
+            .lowered_by(&loaded.manifest.limits)
+            .lowered_by(&spec.limits);
+        Self {
+            spec,
+            loaded,
+            owner: Arc::new(owner),
+            limits: Arc::new(limits),
+            warm: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn has(&self, hook: Hook) -> bool {
+        self.loaded.hooks.contains_key(&hook)
+    }
+
+    pub(crate) fn option(&self) -> &str {
+        self.spec.option.as_deref().unwrap_or(&self.spec.plugin)
+    }
+
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.owner.stamp
+    }
+
+    /// An instance left by an earlier message, where the binding reuses them.
+    pub(crate) fn take_warm(&self) -> Option<Live> {
+        self.warm
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+
+    /// The message is done with its instance.
+    pub(crate) fn give_back(&self, live: Live) {
+        if !(self.spec.reuse && self.loaded.manifest.reuse) || live.calls() >= REUSED_CALLS {
+            return;
+        }
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        if warm.len() < WARM {
+            warm.push(live);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The one engine of the process.
+
+use wasmtime::{Config as WasmConfig, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::error::RuntimeError;
+use crate::limits::CallLimits;
+
+/// Stack of a guest. One for the engine.
+const WASM_STACK_BYTES: usize = 256 * 1024;
+/// Stack of a call with the functions of the host.
+const CALL_STACK_BYTES: usize = 2 * 1024 * 1024;
+/// Elements of one table.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+/// Core modules in one component; `wit-component` makes three of one.
+pub(crate) const MODULES: u32 = 20;
+
+/// An engine for at most `instances` plugins alive at once.
+pub(crate) fn engine(instances: u32, limits: &CallLimits) -> Result<Engine, RuntimeError> {
+    let mut config = WasmConfig::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(CALL_STACK_BYTES)
+        // A call can be recorded and run again bit for bit.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_memory64(false)
+        .concurrency_support(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, limits)));
+    Engine::new(&config).map_err(|error| RuntimeError::Engine(format!("{error:#}")))
+}
+
+/// Address space for that many instances; memory itself is taken when it is touched, and given
+/// back and zeroed before another instance gets it.
+fn pool(instances: u32, limits: &CallLimits) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(4))
+        .total_memories(instances.saturating_mul(2))
+        .total_tables(instances.saturating_mul(4))
+        .total_stacks(instances.min(512))
+        .max_core_instances_per_component(MODULES)
+        .max_memories_per_component(4)
+        .max_tables_per_component(MODULES)
+        .max_memory_size(limits.memory_bytes)
+        .table_elements(TABLE_ELEMENTS)
+        .max_unused_warm_slots(64);
+    pool
+}

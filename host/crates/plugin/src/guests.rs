@@ -1,0 +1,256 @@
+//! The threads on which guests run, and the clocks that stop them.
+//!
+//! ```text
+//! caller (any runtime) ── spawn ──> guest threads: half the cores, at least 1
+//!                                     poll ─ wasm ─ 1 ms: epoch ─ CPU used up? ─ no: yield, next guest
+//!                                                                               └ yes: the call fails
+//! ```
+//!
+//! CPU is the thread's CPU time summed over the polls of one call, so a guest that waits for its
+//! turn pays nothing; the epoch only says when to look. Wall time is a timer around the whole call.
+//! The ticker sleeps while no guest runs.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use wasmtime::{Engine, EngineWeak};
+
+use crate::error::{CallFailure, RuntimeError};
+
+/// How often guests are asked to yield.
+const TICK: Duration = Duration::from_millis(1);
+
+/// The threads of the guests.
+pub(crate) struct GuestThreads {
+    /// Always there but in `drop`.
+    runtime: Option<Runtime>,
+    ticker: Arc<Ticker>,
+}
+
+impl GuestThreads {
+    pub(crate) fn start(engine: &Engine, threads: Option<usize>) -> Result<Self, RuntimeError> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let trouble = |error: std::io::Error| RuntimeError::Engine(error.to_string());
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.unwrap_or(cores / 2).max(1))
+            .thread_name("guest")
+            .enable_all()
+            .build()
+            .map_err(trouble)?;
+        Ok(Self {
+            runtime: Some(runtime),
+            ticker: Ticker::start(engine.weak()).map_err(trouble)?,
+        })
+    }
+
+    /// Runs a call on the guest threads. Dropping the handle does not end it; its limits do.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Option<JoinHandle<T>> {
+        let ticking = Ticking::new(Arc::clone(&self.ticker));
+        let call = async move {
+            let answer = call.await;
+            drop(ticking);
+            answer
+        };
+        self.runtime.as_ref().map(|runtime| runtime.spawn(call))
+    }
+}
+
+impl Drop for GuestThreads {
+    fn drop(&mut self) {
+        self.ticker.set(|state| state.stopped = true);
+        if let Some(runtime) = self.runtime.take() {
+            // Guests may be dropped from within another runtime, where waiting is not allowed.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Counts up the epoch of the engine while guests run.
+struct Ticker {
+    state: Mutex<TickerState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct TickerState {
+    running: usize,
+    stopped: bool,
+}
+
+impl Ticker {
+    fn start(engine: EngineWeak) -> std::io::Result<Arc<Self>> {
+        let ticker = Arc::new(Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let own = Arc::clone(&ticker);
+        thread::Builder::new()
+            .name("guest-ticker".to_owned())
+            .spawn(move || own.run(&engine))?;
+        Ok(ticker)
+    }
+
+    fn run(&self, engine: &EngineWeak) {
+        loop {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = |state: &mut TickerState| state.running == 0 && !state.stopped;
+            let state = self
+                .changed
+                .wait_while(state, idle)
+                .unwrap_or_else(PoisonError::into_inner);
+            if state.stopped {
+                return;
+            }
+            drop(state);
+            thread::sleep(TICK);
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            engine.increment_epoch();
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut TickerState)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+}
+
+/// While one is held, the epoch is counted.
+struct Ticking(Arc<Ticker>);
+
+impl Ticking {
+    fn new(ticker: Arc<Ticker>) -> Self {
+        ticker.set(|state| state.running += 1);
+        Self(ticker)
+    }
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.set(|state| state.running -= 1);
+    }
+}
+
+/// The clocks of one call.
+pub(crate) struct CallClock {
+    cpu_limit_ms: u64,
+    spent_ns: AtomicU64,
+    poll_began_ns: AtomicU64,
+    started: Instant,
+    wall_limit_ms: u64,
+    deadline: Mutex<Instant>,
+}
+
+impl CallClock {
+    pub(crate) fn start(cpu_limit_ms: u64, wall_limit_ms: u64) -> Self {
+        let started = Instant::now();
+        Self {
+            cpu_limit_ms,
+            spent_ns: AtomicU64::new(0),
+            poll_began_ns: AtomicU64::new(0),
+            started,
+            wall_limit_ms,
+            deadline: Mutex::new(started + Duration::from_millis(wall_limit_ms)),
+        }
+    }
+
+    /// Is there CPU time left? To be asked on the thread and inside a poll of the call.
+    pub(crate) fn check_cpu(&self) -> Result<(), CallFailure> {
+        let now = thread_cpu_ns();
+        let this_poll = now.saturating_sub(self.poll_began_ns.load(Ordering::Relaxed));
+        let used = self.spent_ns.load(Ordering::Relaxed) + this_poll;
+        if used > self.cpu_limit_ms.saturating_mul(1_000_000) {
+            return Err(CallFailure::Cpu(self.cpu_limit_ms));
+        }
+        Ok(())
+    }
+
+    /// CPU time of all polls so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn wall(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Time that does not count: the deadline moves by `time`.
+    pub(crate) fn move_deadline(&self, time: Duration) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+
+    /// The deadline moves back.
+    pub(crate) fn move_deadline_back(&self, time: Duration) {
+        let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        *deadline = deadline.checked_sub(time).unwrap_or(*deadline);
+    }
+
+    fn deadline(&self) -> Instant {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs `call` with its CPU counted, until it is done or its wall time is over. Then it is dropped,
+/// wherever it stands.
+pub(crate) async fn within<T>(
+    clock: Arc<CallClock>,
+    call: impl Future<Output = Result<T, CallFailure>>,
+) -> Result<T, CallFailure> {
+    let mut metered = Box::pin(Metered {
+        clock: Arc::clone(&clock),
+        call: Box::pin(call),
+    });
+    loop {
+        let deadline = clock.deadline();
+        match tokio::time::timeout_at(deadline.into(), metered.as_mut()).await {
+            Ok(answer) => return answer,
+            Err(_) if clock.deadline() > Instant::now() => {}
+            Err(_) => return Err(CallFailure::Wall(clock.wall_limit_ms)),
+        }
+    }
+}
+
+/// A call whose polls are measured.
+struct Metered<F> {
+    clock: Arc<CallClock>,
+    call: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let began = thread_cpu_ns();
+        self.clock.poll_began_ns.store(began, Ordering::Relaxed);
+        let poll = self.call.as_mut().poll(context);
+        let spent = thread_cpu_ns().saturating_sub(began);
+        self.clock.spent_ns.fetch_add(spent, Ordering::Relaxed);
+        poll
+    }
+}
+
+/// CPU time of the thread in nanoseconds.
+fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let nanos = time
+        .tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(time.tv_nsec);
+    u64::try_from(nanos).unwrap_or(0)
+}

@@ -1,0 +1,154 @@
+//! Components by digest: on disk, bundled, and loaded while somebody uses them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use wasmtime::component::Linker;
+
+use crate::cache::{Cache, replace};
+use crate::digest::Digest;
+use crate::error::LoadError;
+use crate::hook::Hook;
+use crate::loaded::Loaded;
+use crate::manifest::Manifest;
+use crate::state::State;
+
+/// What is known of a component that can be bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// Its identity.
+    pub digest: Digest,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The hooks it exports.
+    pub hooks: Vec<Hook>,
+    /// The interfaces it imports, with version: what it can do at most.
+    pub imports: Vec<String>,
+    /// Does it come with the server?
+    pub bundled: bool,
+}
+
+/// The components.
+pub(crate) struct Registry {
+    linker: Linker<State>,
+    cache: Cache,
+    folder: Option<PathBuf>,
+    component_bytes: usize,
+    bundled: Mutex<HashMap<Digest, Bytes>>,
+    /// In use by some chain. Not by the registry: what no chain uses is freed.
+    loaded: Mutex<HashMap<Digest, Weak<Loaded>>>,
+}
+
+impl Registry {
+    pub(crate) fn new(
+        linker: Linker<State>,
+        cache: Cache,
+        folder: Option<PathBuf>,
+        component_bytes: usize,
+    ) -> Self {
+        let (bundled, loaded) = (Mutex::default(), Mutex::default());
+        Self {
+            linker,
+            cache,
+            folder,
+            component_bytes,
+            bundled,
+            loaded,
+        }
+    }
+
+    /// Loads a component that is not installed (yet).
+    pub(crate) fn load(&self, component: &[u8]) -> Result<Arc<Loaded>, LoadError> {
+        let loaded = Loaded::load(&self.linker, &self.cache, component, self.component_bytes)?;
+        let loaded = Arc::new(loaded);
+        let mut known = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, weak| weak.strong_count() > 0);
+        known.insert(loaded.digest, Arc::downgrade(&loaded));
+        Ok(loaded)
+    }
+
+    /// The component of a digest: in use, bundled, or on disk.
+    pub(crate) fn find(&self, digest: Digest) -> Result<Arc<Loaded>, LoadError> {
+        let known = self
+            .loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&digest)
+            .and_then(Weak::upgrade);
+        if let Some(loaded) = known {
+            return Ok(loaded);
+        }
+        let component = self.bytes(digest)?;
+        if Digest::of(&component) != digest {
+            return Err(LoadError::Disk(format!(
+                "the file of component {} is damaged",
+                digest.short()
+            )));
+        }
+        self.load(&component)
+    }
+
+    pub(crate) fn bundle(&self, digest: Digest, component: Bytes) {
+        self.bundled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(digest, component);
+    }
+
+    /// Keeps a component that was loaded and tried out.
+    pub(crate) fn keep(&self, digest: Digest, component: &[u8]) -> Result<(), LoadError> {
+        let Some(path) = self.path(digest) else {
+            self.bundle(digest, Bytes::copy_from_slice(component));
+            return Ok(());
+        };
+        replace(&path, component)
+            .map_err(|error| LoadError::Disk(format!("{}: {error}", path.display())))
+    }
+
+    fn bytes(&self, digest: Digest) -> Result<Bytes, LoadError> {
+        if let Some(bundled) = self
+            .bundled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&digest)
+        {
+            return Ok(bundled.clone());
+        }
+        let unknown = || LoadError::Unknown(digest.to_string());
+        let path = self.path(digest).ok_or_else(unknown)?;
+        match fs::read(&path) {
+            Ok(component) => Ok(component.into()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(unknown()),
+            Err(error) => Err(LoadError::Disk(format!("{}: {error}", path.display()))),
+        }
+    }
+
+    fn path(&self, digest: Digest) -> Option<PathBuf> {
+        self.folder
+            .as_ref()
+            .map(|folder| folder.join(format!("{digest}.wasm")))
+    }
+
+    pub(crate) fn describe(&self, loaded: &Loaded) -> Installed {
+        let bundled = self
+            .bundled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&loaded.digest);
+        Installed {
+            digest: loaded.digest,
+            manifest: loaded.manifest.clone(),
+            hooks: loaded.hooks.keys().copied().collect(),
+            imports: loaded
+                .imports
+                .iter()
+                .map(|(name, _)| name.clone())
+                .collect(),
+            bundled,
+        }
+    }
+}

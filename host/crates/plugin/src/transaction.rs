@@ -1,0 +1,392 @@
+//! One SMTP transaction as one domain sees it.
+//!
+//! ```text
+//! begin ── pins the chain ──> rcpt, rcpt, ..  ──> data ──> dropped, with all instances
+//!                              └ first: connect, ehlo, mail
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::{Mailbox, Reply, Tenant, words};
+
+use crate::asking::{Ask, verdict_of};
+use crate::binding::Binding;
+use crate::chain::{Chain, DecisionGroup};
+use crate::effect::Effect;
+use crate::facts::{Notes, SessionFacts};
+use crate::hook::Hook;
+use crate::live::{Live, Question};
+use crate::report::{Answer, HookReport, Stamp};
+use crate::runtime::Runtime;
+use crate::source::MessageSource;
+use crate::state::CallFacts;
+use crate::verdict::{DELAY_MS, Verdict};
+use crate::view::MessageView;
+
+/// A transaction of one domain: one generation of its chain, one instance for each binding, from the
+/// first recipient to the final reply.
+pub struct Transaction {
+    runtime: Runtime,
+    tenant: Tenant,
+    chain: Arc<Chain>,
+    facts: SessionFacts,
+    recipients: Vec<Mailbox>,
+    /// What `connect`, `ehlo` and `mail` said, once they were asked.
+    opening: Option<Decision>,
+    /// By binding.
+    lives: HashMap<String, Live>,
+    notes: Notes,
+    score: f64,
+    delayed_ms: u32,
+}
+
+/// A verdict and whose it is.
+#[derive(Debug, Clone)]
+struct Decision {
+    verdict: Verdict,
+    by: Option<Stamp>,
+}
+
+impl Decision {
+    const fn open() -> Self {
+        Self {
+            verdict: Verdict::Proceed,
+            by: None,
+        }
+    }
+}
+
+impl Runtime {
+    /// Begins the part of a transaction that a domain has: pins its chain. Costs nothing more until
+    /// the first recipient.
+    pub fn begin(&self, tenant: Tenant, facts: SessionFacts) -> Transaction {
+        Transaction {
+            runtime: self.clone(),
+            tenant,
+            chain: self.pin(tenant),
+            facts,
+            recipients: Vec::new(),
+            opening: None,
+            lives: HashMap::new(),
+            notes: Notes::default(),
+            score: 0.0,
+            delayed_ms: 0,
+        }
+    }
+}
+
+impl Transaction {
+    /// The chain it has pinned.
+    pub const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    /// With which recipients of other domains it may share a transaction.
+    pub fn decision_group(&self) -> DecisionGroup {
+        self.chain
+            .decision_group(self.tenant.domain(), self.facts.direction)
+    }
+
+    /// The recipients that were not refused.
+    pub fn recipients(&self) -> &[Mailbox] {
+        &self.recipients
+    }
+
+    /// What the plugins noted, for the accept record and `deliver`.
+    pub const fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// Asks about one recipient; before the first one also `connect`, `ehlo` and `mail`, whose refusal
+    /// refuses every recipient of this domain.
+    ///
+    /// The postmaster passes every refusal but one of size (552).
+    pub async fn rcpt(&mut self, recipient: &Mailbox) -> HookReport {
+        let mut report = HookReport::new();
+        if self.opening.is_none() {
+            let opening = self.open(&mut report).await;
+            self.opening = Some(opening);
+        }
+        let mut decision = self.opening.clone().unwrap_or_else(Decision::open);
+        // A repeated recipient is asked again and stands in the list once.
+        let is_new = !self.recipients.contains(recipient);
+        self.recipients.retain(|known| known != recipient);
+        self.recipients.push(recipient.clone());
+        if decision.verdict.refusal().is_none() {
+            let facts = Arc::new(CallFacts::session(
+                Hook::Rcpt,
+                &self.facts,
+                &self.recipients,
+            ));
+            let said = self
+                .levels(Hook::Rcpt, &facts, None, Some(recipient), &mut report)
+                .await;
+            if said.verdict.severity() > decision.verdict.severity() {
+                decision = said;
+            }
+        }
+        if recipient.localpart().is_postmaster() && !is_of_size(&decision.verdict) {
+            decision = Decision::open();
+        }
+        if decision.verdict.refusal().is_some() {
+            report.effects.retain(Effect::survives_refusal);
+            if is_new {
+                self.recipients.retain(|known| known != recipient);
+            }
+        }
+        report.verdict = decision.verdict;
+        report.decided_by = decision.by;
+        report
+    }
+
+    /// Asks about the whole message, once for all recipients of the domain.
+    pub async fn data(
+        &mut self,
+        message: Arc<dyn MessageSource>,
+        auth_results: Vec<String>,
+    ) -> HookReport {
+        let mut report = HookReport::new();
+        let mut decision = Decision::open();
+        if self.chain.has(Hook::Data, self.facts.direction) {
+            let opened =
+                tokio::task::spawn_blocking(move || MessageView::open(message, auth_results)).await;
+            match opened {
+                Ok(Ok(view)) => {
+                    let facts = Arc::new(CallFacts::session(
+                        Hook::Data,
+                        &self.facts,
+                        &self.recipients,
+                    ));
+                    decision = self
+                        .levels(Hook::Data, &facts, Some(Arc::new(view)), None, &mut report)
+                        .await;
+                }
+                unreadable => {
+                    let error = unreadable.map_or_else(
+                        |error| error.to_string(),
+                        |view| match view {
+                            Err(error) => error.to_string(),
+                            Ok(_) => String::new(),
+                        },
+                    );
+                    tracing::error!(%error, "a message cannot be read for its plugins");
+                    decision.verdict = Verdict::Defer(self.trouble());
+                }
+            }
+        }
+        self.weigh(&mut decision);
+        let is_for_postmaster = self
+            .recipients
+            .iter()
+            .all(|recipient| recipient.localpart().is_postmaster());
+        if is_for_postmaster && !self.recipients.is_empty() && !is_of_size(&decision.verdict) {
+            decision = Decision::open();
+        }
+        if decision.verdict.refusal().is_some() {
+            report.effects.retain(Effect::survives_refusal);
+            report.edited = None;
+        }
+        report.verdict = decision.verdict;
+        report.decided_by = decision.by;
+        report
+    }
+
+    fn trouble(&self) -> Reply {
+        words::PLUGIN_TROUBLE.reply_with(&[("domain", self.facts.domain.as_str())])
+    }
+
+    /// `connect`, `ehlo`, `mail`, until one of them refuses.
+    async fn open(&mut self, report: &mut HookReport) -> Decision {
+        let mut decision = Decision::open();
+        for hook in [Hook::Connect, Hook::Ehlo, Hook::Mail] {
+            if !self.chain.has(hook, self.facts.direction) {
+                continue;
+            }
+            let facts = Arc::new(CallFacts::session(hook, &self.facts, &[]));
+            let said = self.levels(hook, &facts, None, None, report).await;
+            if said.verdict.severity() > decision.verdict.severity() {
+                decision = said;
+            }
+            if decision.verdict.refusal().is_some() {
+                break;
+            }
+        }
+        decision
+    }
+
+    /// Asks the bindings of a hook in order. The first final verdict settles its level; a refusal ends
+    /// it all; a later level may only tighten.
+    async fn levels(
+        &mut self,
+        hook: Hook,
+        facts: &Arc<CallFacts>,
+        mut view: Option<Arc<MessageView>>,
+        recipient: Option<&Mailbox>,
+        report: &mut HookReport,
+    ) -> Decision {
+        let bindings: Vec<Arc<Binding>> = self
+            .chain
+            .asked(hook, self.facts.direction)
+            .cloned()
+            .collect();
+        let mut decision = Decision::open();
+        let mut settled = None;
+        for binding in &bindings {
+            if settled == Some(binding.spec.level) {
+                continue;
+            }
+            let verdict = self
+                .ask(binding, hook, facts, &mut view, recipient, report)
+                .await;
+            if verdict.is_final() {
+                settled = Some(binding.spec.level);
+            }
+            self.note(&verdict, report);
+            if verdict.severity() > decision.verdict.severity() {
+                decision = Decision {
+                    verdict: at_level(verdict, binding),
+                    by: Some(binding.stamp().clone()),
+                };
+            }
+            if decision.verdict.refusal().is_some() {
+                break;
+            }
+        }
+        report.edited = view.and_then(|view| view.edited_header());
+        decision
+    }
+
+    async fn ask(
+        &mut self,
+        binding: &Arc<Binding>,
+        hook: Hook,
+        facts: &Arc<CallFacts>,
+        view: &mut Option<Arc<MessageView>>,
+        recipient: Option<&Mailbox>,
+        report: &mut HookReport,
+    ) -> Verdict {
+        let question = match (hook, recipient) {
+            (Hook::Rcpt, Some(recipient)) => Question::Recipient(recipient.to_string()),
+            _ => Question::Plain,
+        };
+        let ask = Ask {
+            hook,
+            facts: Arc::clone(facts),
+            message: view.clone(),
+            notes: self.notes.of(&binding.spec.plugin),
+            question,
+            live: self.lives.remove(&binding.spec.id),
+        };
+        let asked = self.runtime.ask(binding, ask).await;
+        if let Some(live) = asked.live {
+            self.lives.insert(binding.spec.id.clone(), live);
+        }
+        if let Some(notes) = asked.notes {
+            self.notes.set(&binding.spec.plugin, notes);
+        }
+        if !asked.edits.is_empty()
+            && let Some(seen) = view
+        {
+            *view = Some(Arc::new(seen.edited(&asked.edits)));
+        }
+        let verdict = verdict_of(binding, self.facts.domain.as_str(), &asked.report);
+        report.effects.extend(asked.effects);
+        report.calls.push(asked.report);
+        verdict
+    }
+
+    /// Waits and points, which decide nothing by themselves.
+    fn note(&mut self, verdict: &Verdict, report: &mut HookReport) {
+        match verdict {
+            Verdict::Delay { ms } => {
+                let ms = (*ms).min(DELAY_MS - self.delayed_ms);
+                self.delayed_ms += ms;
+                report.delay += Duration::from_millis(ms.into());
+            }
+            Verdict::Score { points, .. } => self.score += points,
+            _ => {}
+        }
+    }
+
+    /// Compares the sum of all points, once, after the last level.
+    fn weigh(&self, decision: &mut Decision) {
+        let spec = self.chain.spec();
+        let score = self.score;
+        let verdict = if spec.score_reject.is_some_and(|bound| score >= bound) {
+            let reason = format!("the message scored {score:.1}");
+            Verdict::Reject(words::REFUSED_BY_PLUGIN.reply_with(&[("reason", &reason)]))
+        } else if spec.score_quarantine.is_some_and(|bound| score >= bound) {
+            Verdict::Quarantine {
+                reason: format!("the message scored {score:.1}"),
+            }
+        } else {
+            return;
+        };
+        if verdict.severity() > decision.verdict.severity() {
+            *decision = Decision { verdict, by: None };
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        for binding in &self.chain.bindings {
+            if let Some(live) = self.lives.remove(&binding.spec.id) {
+                binding.give_back(live);
+            }
+        }
+    }
+}
+
+/// A plugin of a domain cannot end the session of others: its `disconnect` refuses its own
+/// recipients.
+fn at_level(verdict: Verdict, binding: &Binding) -> Verdict {
+    match verdict {
+        Verdict::Disconnect(reply) if !binding.spec.level.is_host() => Verdict::Reject(reply),
+        other => other,
+    }
+}
+
+fn is_of_size(verdict: &Verdict) -> bool {
+    verdict
+        .refusal()
+        .is_some_and(|reply| reply.code().number() == 552)
+}
+
+/// For logs and `explain`.
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction")
+            .field("domain", &self.facts.domain)
+            .field("generation", &self.chain.generation())
+            .field("recipients", &self.recipients)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The text of a call for people: what it answered, or why not.
+impl std::fmt::Display for crate::report::CallReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Stamp {
+            plugin,
+            version,
+            generation,
+            ..
+        } = &self.stamp;
+        write!(
+            f,
+            "{plugin} {version} (generation {generation}) {}: ",
+            self.hook
+        )?;
+        match &self.answer {
+            Ok(Answer::Verdict(verdict)) => match verdict.refusal() {
+                Some(reply) => write!(f, "{} {reply}", verdict.name()),
+                None => f.write_str(verdict.name()),
+            },
+            Ok(Answer::Outcome(outcome)) => write!(f, "{outcome:?}"),
+            Err(failure) => write!(f, "failed: {failure}"),
+        }
+    }
+}
