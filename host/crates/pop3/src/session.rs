@@ -101,7 +101,7 @@ impl Session for Pop3 {
             match self.state.awaits() {
                 Awaits::Line(kind) => match self.connection.lines.next(kind) {
                     Some(line) => {
-                        self.step(|state, connection| state.handle_line(line, connection))
+                        self.step(|state, connection| state.handle_line(line, connection));
                     }
                     None => return Step::NeedInput,
                 },
