@@ -47,12 +47,8 @@ pub(crate) fn turn(last: Option<&[u8]>, window_ms: u64, now_ms: u64) -> Turn {
     let Some(last_ms) = number(last) else {
         return Turn::Wait;
     };
-    // A clock that went back waits too, but no longer than a window from what it says now.
-    let waited = if last_ms > now_ms {
-        0
-    } else {
-        now_ms - last_ms
-    };
+    // A clock that went back makes the sender wait, which is the safe side too.
+    let waited = now_ms.saturating_sub(last_ms);
     if waited >= window_ms {
         Turn::Answer
     } else {

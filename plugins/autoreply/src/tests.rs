@@ -163,9 +163,9 @@ fn l04_two_autoresponders_end_after_one_reply() {
             + "\r\n"
             + text;
         if round % 2 == 0 {
-            ann = host
+            ann = host;
         } else {
-            bob = host
+            bob = host;
         }
     }
     assert_eq!(replies, 1);
