@@ -39,6 +39,8 @@ pub(crate) struct Layers {
     frozen: Option<Arc<Layer>>,
     frozen_bytes: u64,
     base: Option<Base>,
+    /// There is a base, but it cannot be read at the moment.
+    is_closed: bool,
 }
 
 impl Layers {
@@ -56,6 +58,7 @@ impl Layers {
         Layered {
             layers,
             base: self.base.as_ref(),
+            is_closed: self.is_closed,
         }
     }
 
@@ -64,7 +67,7 @@ impl Layers {
             (key.len() + value.as_ref().map_or(0, Vec::len) + 64) as u64
         };
         for (key, value) in changes {
-            if self.base.is_none() && self.frozen.is_none() && value.is_none() {
+            if self.base.is_none() && !self.is_closed && self.frozen.is_none() && value.is_none() {
                 // Nothing below that the tombstone would hide.
                 self.active.remove(&key);
                 continue;
@@ -98,14 +101,21 @@ impl Layers {
 
     /// The frozen layer is in `base` now.
     pub(crate) fn thaw(&mut self, base: Base) {
-        self.base = Some(base);
+        self.open_base(base);
         self.frozen = None;
         self.frozen_bytes = 0;
     }
 
+    /// The index is being opened again: until [`Layers::open_base`] nothing below can be read.
+    pub(crate) fn close_base(&mut self) {
+        self.base = None;
+        self.is_closed = true;
+    }
+
     /// The index was opened again; what is frozen is still to be written.
-    pub(crate) fn reopen(&mut self, base: Option<Base>) {
-        self.base = base;
+    pub(crate) fn open_base(&mut self, base: Base) {
+        self.base = Some(base);
+        self.is_closed = false;
     }
 }
 

@@ -83,6 +83,8 @@ impl<V: View + ?Sized> ViewExt for V {}
 pub(crate) struct Layered<'a> {
     pub(crate) layers: Vec<&'a Layer>,
     pub(crate) base: Option<&'a Base>,
+    /// There is a base, but it cannot be read at the moment.
+    pub(crate) is_closed: bool,
 }
 
 impl View for Layered<'_> {
@@ -97,6 +99,7 @@ impl View for Layered<'_> {
                 Some(value) => unseal(key, value.value()).map(|value| Some(value.to_vec())),
                 None => Ok(None),
             },
+            None if self.is_closed => Err(Error::Busy),
             None => Ok(None),
         }
     }
@@ -108,6 +111,9 @@ impl View for Layered<'_> {
         order: Order,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>,
     ) -> Result<()> {
+        if self.is_closed {
+            return Err(Error::Busy);
+        }
         if from >= to {
             return Ok(());
         }
@@ -198,7 +204,8 @@ pub(crate) fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
     sealed
 }
 
-fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8]> {
+/// The value of a sealed one.
+pub(crate) fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8]> {
     let (sum, value) = sealed
         .split_first_chunk::<4>()
         .ok_or_else(|| Error::Damaged("an index row is cut".into()))?;

@@ -100,6 +100,7 @@ impl View for Tx<'_> {
         Layered {
             layers,
             base: self.below.base,
+            is_closed: self.below.is_closed,
         }
         .walk(from, to, order, visit)
     }

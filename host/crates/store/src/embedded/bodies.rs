@@ -1,0 +1,347 @@
+//! Body segments: one file for each body too large for a record.
+//!
+//! ```text
+//! header, 64 bytes
+//!    0  8    magic "PRBODY01"
+//!    8  u64  body
+//!   16  16   id of the store
+//!   32  u8   codec: 0 raw (1 zstd: reserved)
+//!   33  u8   cipher: 0 none (1 AEAD: reserved)
+//!   34  …    reserved, 0
+//!   56  u64  key, 0 for none
+//! then frames
+//! ```
+//! The file is synced, and its name too, before the record that names the body is written. A
+//! file that no row names after a start was never acknowledged and is removed.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use mail::{BodyId, limits};
+
+use crate::body::{BodyRef, BodyWriter, ReadBody, WriteBody};
+use crate::content::ReadAt;
+use crate::embedded::disk::{Disk, DiskFile, Mode, is_full};
+use crate::embedded::format::StoreId;
+use crate::embedded::frames::{FRAME, Frames, write_frame};
+use crate::embedded::segment;
+use crate::ids::Ids;
+use crate::memory::MemoryBody;
+use crate::rows::BodyAtRow;
+use crate::shared::{Bodies, Shared};
+use crate::{Config, Error, Result};
+
+pub(crate) const DIRECTORY: &str = "bodies";
+const HEADER: usize = 64;
+const MAGIC: [u8; 8] = *b"PRBODY01";
+/// Room asked for ahead of the bytes.
+const AHEAD: u64 = 4 * 1024 * 1024;
+/// Segments of the journal held open for readers.
+const OPEN_MAX: usize = 256;
+
+/// Name of a body's file.
+pub(crate) fn path(id: BodyId) -> String {
+    format!("{DIRECTORY}/{:016x}.body", id.0)
+}
+
+/// The body of a file's name, without the directory.
+pub(crate) fn id_of(name: &str) -> Option<BodyId> {
+    u64::from_str_radix(name.strip_suffix(".body")?, 16)
+        .ok()
+        .map(BodyId)
+}
+
+/// What reading and writing of bodies needs.
+pub(crate) struct DiskBodies {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) store: StoreId,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) reserve_bytes: u64,
+    pub(crate) reserve_percent: u8,
+    /// To latch when a body cannot be synced; set once the store runs.
+    pub(crate) shared: Arc<OnceLock<Weak<Shared>>>,
+    segments: Mutex<HashMap<u64, Arc<dyn DiskFile>>>,
+}
+
+impl DiskBodies {
+    pub(crate) fn new(disk: Arc<dyn Disk>, store: StoreId, ids: Arc<Ids>, config: &Config) -> Self {
+        Self {
+            disk,
+            store,
+            ids,
+            reserve_bytes: config.disk_reserve_bytes,
+            reserve_percent: config.disk_reserve_percent,
+            shared: Arc::default(),
+            segments: Mutex::default(),
+        }
+    }
+
+    fn segment(&self, id: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = segments.get(&id) {
+            return Ok(Arc::clone(file));
+        }
+        if segments.len() >= OPEN_MAX {
+            segments.clear();
+        }
+        let file = self.disk.open(&segment::path(id), Mode::Read)?;
+        segments.insert(id, Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+impl Bodies for DiskBodies {
+    fn begin(&self) -> Result<BodyWriter> {
+        let writer = Writer {
+            disk: Arc::clone(&self.disk),
+            store: self.store,
+            ids: Arc::clone(&self.ids),
+            shared: Arc::clone(&self.shared),
+            pending: Vec::new(),
+            length: 0,
+            file: None,
+        };
+        Ok(BodyWriter(Box::new(writer)))
+    }
+
+    fn open(&self, id: BodyId, at: BodyAtRow, length: u64) -> Result<Arc<dyn ReadAt>> {
+        let opened = match at {
+            BodyAtRow::Segment { segment, offset } => {
+                self.segment(segment).map(|file| (file, offset))
+            }
+            BodyAtRow::File => self
+                .disk
+                .open(&path(id), Mode::Read)
+                .map(|file| (file, HEADER as u64)),
+        };
+        let (file, offset) = opened.map_err(|error| {
+            tracing::error!(body = %id, %error, "a stored body cannot be opened");
+            Error::Damaged(format!("body {id}: {error}"))
+        })?;
+        Ok(Arc::new(Frames {
+            file,
+            offset,
+            body: id,
+            length,
+        }))
+    }
+
+    fn discard(&self, ids: &[BodyId]) {
+        for id in ids {
+            match self.disk.remove(&path(*id)) {
+                Ok(()) => {}
+                // Most bodies have no file: they are in the journal.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!(body = %id, %error, "a body without rows cannot be removed")
+                }
+            }
+        }
+    }
+
+    fn space(&self) -> Result<(u64, u64, u64)> {
+        let (free, total) = self
+            .disk
+            .space()
+            .map_err(|error| Error::Damaged(format!("statvfs: {error}")))?;
+        let share = total / 100 * u64::from(self.reserve_percent);
+        Ok((free, total, self.reserve_bytes.max(share)))
+    }
+}
+
+/// A body on its way in: in memory until it is too large for that.
+struct Writer {
+    disk: Arc<dyn Disk>,
+    store: StoreId,
+    ids: Arc<Ids>,
+    shared: Arc<OnceLock<Weak<Shared>>>,
+    /// All of it, or what does not yet fill a frame.
+    pending: Vec<u8>,
+    length: u64,
+    file: Option<Spill>,
+}
+
+/// The file of a large body.
+struct Spill {
+    body: Arc<SpilledFile>,
+    frames: u64,
+    /// Where the next frame goes.
+    at: u64,
+    allocated: u64,
+}
+
+/// Removes the file unless a record came to name it.
+#[derive(Debug)]
+struct SpilledFile {
+    disk: Arc<dyn Disk>,
+    id: BodyId,
+    file: Arc<dyn DiskFile>,
+    kept: AtomicBool,
+}
+
+impl Drop for SpilledFile {
+    fn drop(&mut self) {
+        if !self.kept.load(Ordering::Acquire)
+            && let Err(error) = self.disk.remove(&path(self.id))
+        {
+            tracing::warn!(body = %self.id, %error, "an unused body cannot be removed; the next start does it");
+        }
+    }
+}
+
+impl Writer {
+    fn spill(&mut self) -> io::Result<&mut Spill> {
+        if self.file.is_none() {
+            let id = BodyId(self.ids.next());
+            let file = self.disk.open(&path(id), Mode::Create)?;
+            let kept = AtomicBool::new(false);
+            let body = Arc::new(SpilledFile {
+                disk: Arc::clone(&self.disk),
+                id,
+                file,
+                kept,
+            });
+            let mut header = [0; HEADER];
+            header[..8].copy_from_slice(&MAGIC);
+            header[8..16].copy_from_slice(&id.0.to_le_bytes());
+            header[16..32].copy_from_slice(&self.store);
+            let spill = Spill {
+                body,
+                frames: 0,
+                at: HEADER as u64,
+                allocated: AHEAD,
+            };
+            spill.body.file.allocate(AHEAD)?;
+            spill.body.file.write_at(0, &header)?;
+            self.file = Some(spill);
+        }
+        self.file
+            .as_mut()
+            .ok_or_else(|| io::Error::other("a body lost its file"))
+    }
+
+    /// Writes whole frames; with `all` also the last, short one.
+    fn flush(&mut self, all: bool) -> io::Result<()> {
+        let whole = if all {
+            self.pending.len()
+        } else {
+            self.pending.len() / FRAME * FRAME
+        };
+        let rest = self.pending.split_off(whole);
+        let ready = std::mem::replace(&mut self.pending, rest);
+        let spill = self.spill()?;
+        let mut out = Vec::with_capacity(ready.len() + 128);
+        for frame in ready.chunks(FRAME) {
+            write_frame(&mut out, spill.body.id, spill.frames, frame);
+            spill.frames += 1;
+        }
+        while spill.at + out.len() as u64 > spill.allocated {
+            spill.allocated += AHEAD;
+            spill.body.file.allocate(spill.allocated)?;
+        }
+        spill.body.file.write_at(spill.at, &out)?;
+        spill.at += out.len() as u64;
+        Ok(())
+    }
+
+    fn settle(&mut self) -> io::Result<Option<Arc<SpilledFile>>> {
+        if self.file.is_none() {
+            return Ok(None);
+        }
+        self.flush(true)?;
+        let Some(spill) = self.file.take() else {
+            return Ok(None);
+        };
+        spill.body.file.set_length(spill.at)?;
+        spill.body.file.sync()?;
+        self.disk.sync_dir(DIRECTORY)?;
+        Ok(Some(spill.body))
+    }
+
+    /// No room is this body's trouble; anything else means that the disk fails.
+    fn failed(&mut self, error: &io::Error) -> Error {
+        self.file = None;
+        if is_full(error) {
+            return Error::Full;
+        }
+        let reason = format!("writing a body failed: {error}");
+        if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {
+            shared.latch(&reason);
+        }
+        Error::Latched(reason)
+    }
+}
+
+impl WriteBody for Writer {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.pending.extend_from_slice(bytes);
+        self.length += bytes.len() as u64;
+        let in_memory = if self.file.is_none() {
+            limits::BODY_IN_MEMORY
+        } else {
+            4 * FRAME
+        };
+        if self.pending.len() <= in_memory {
+            return Ok(());
+        }
+        self.flush(false).map_err(|error| self.failed(&error))
+    }
+
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<BodyRef> {
+        match self.settle() {
+            Ok(None) => Ok(BodyRef(Arc::new(MemoryBody(
+                std::mem::take(&mut self.pending).into(),
+            )))),
+            Ok(Some(file)) => {
+                let frames = Frames {
+                    file: Arc::clone(&file.file),
+                    offset: HEADER as u64,
+                    body: file.id,
+                    length: self.length,
+                };
+                Ok(BodyRef(Arc::new(Spilled { file, frames })))
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+}
+
+/// A large body, synced.
+struct Spilled {
+    file: Arc<SpilledFile>,
+    frames: Frames,
+}
+
+impl ReadBody for Spilled {
+    fn len(&self) -> u64 {
+        self.frames.length
+    }
+
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let end = offset.saturating_add(length as u64).min(self.frames.length);
+        let mut out = Vec::new();
+        if offset < end {
+            self.frames
+                .read_at(offset, (end - offset) as usize, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn in_memory(&self) -> Option<&Arc<[u8]>> {
+        None
+    }
+
+    fn spilled(&self) -> Option<BodyId> {
+        Some(self.file.id)
+    }
+
+    fn keep(&self) {
+        self.file.kept.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,106 @@
+//! The `FORMAT` file: what the directory is, and who can read it.
+//!
+//! ```text
+//! postroom data directory
+//! format 1
+//! needs 0.1.0
+//! store 0123456789abcdef0123456789abcdef
+//! ```
+//! `format` is the number of the layout, `needs` the oldest postroom that reads it, `store` a
+//! random id that ties segments to their directory.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::Path;
+
+use crate::OpenError;
+use crate::embedded::disk::{Disk, Mode};
+
+/// The newest format this version reads, and the one it writes.
+pub(crate) const FORMAT: u32 = 1;
+/// The oldest postroom that reads what this version writes.
+const NEEDS: &str = "0.1.0";
+const TITLE: &str = "postroom data directory";
+const FILE: &str = "FORMAT";
+const TEMPORARY: &str = "FORMAT.new";
+
+/// The id of a store.
+pub(crate) type StoreId = [u8; 16];
+
+/// A new one. Not secret, only different from others.
+pub(crate) fn new_id() -> StoreId {
+    let mut id = [0; 16];
+    for half in id.chunks_mut(8) {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u32(std::process::id());
+        half.copy_from_slice(&hasher.finish().to_le_bytes());
+    }
+    id
+}
+
+/// What the directory says it is; `None`: it says nothing.
+pub(crate) fn read(disk: &dyn Disk, root: &Path) -> Result<Option<StoreId>, OpenError> {
+    let io = |error| OpenError::Io {
+        path: root.join(FILE),
+        error,
+    };
+    let file = match disk.open(FILE, Mode::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    let length = usize::try_from(file.length().map_err(io)?)
+        .unwrap_or(usize::MAX)
+        .min(4096);
+    let mut bytes = vec![0; length];
+    file.read_at(0, &mut bytes).map_err(io)?;
+    parse(&String::from_utf8_lossy(&bytes), root).map(Some)
+}
+
+fn parse(text: &str, root: &Path) -> Result<StoreId, OpenError> {
+    let damaged = |what: &str| OpenError::Damaged {
+        path: root.join(FILE),
+        what: what.to_owned(),
+    };
+    let mut lines = text.lines();
+    if lines.next() != Some(TITLE) {
+        return Err(damaged("the FORMAT file does not begin as one"));
+    }
+    let (mut format, mut needs, mut store) = (None, None, None);
+    for line in lines {
+        match line.split_once(' ') {
+            Some(("format", value)) => format = value.parse::<u32>().ok(),
+            Some(("needs", value)) => needs = Some(value.to_owned()),
+            Some(("store", value)) => store = u128::from_str_radix(value, 16).ok(),
+            // Lines of newer versions, which say nothing to this one.
+            _ => {}
+        }
+    }
+    let format = format.ok_or_else(|| damaged("the FORMAT file names no format"))?;
+    if format > FORMAT {
+        let needs = needs.unwrap_or_else(|| "a newer version".to_owned());
+        return Err(OpenError::Newer {
+            path: root.to_owned(),
+            format,
+            needs,
+            ours: FORMAT,
+        });
+    }
+    if format == 0 {
+        return Err(damaged("the FORMAT file names format 0, which never was"));
+    }
+    store
+        .map(u128::to_be_bytes)
+        .ok_or_else(|| damaged("the FORMAT file names no store"))
+}
+
+/// Writes it, the last step of making a directory.
+pub(crate) fn write(disk: &dyn Disk, store: StoreId) -> io::Result<()> {
+    let id = u128::from_be_bytes(store);
+    let text = format!("{TITLE}\nformat {FORMAT}\nneeds {NEEDS}\nstore {id:032x}\n");
+    let file = disk.open(TEMPORARY, Mode::Create)?;
+    file.write_at(0, text.as_bytes())?;
+    file.sync()?;
+    disk.rename(TEMPORARY, FILE)?;
+    disk.sync_dir("")
+}

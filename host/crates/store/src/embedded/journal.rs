@@ -1,0 +1,208 @@
+//! The journal's writing end: group commit, new segments, and when to bring the index up to date.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::embedded::disk::{Disk, is_full};
+use crate::embedded::format::StoreId;
+use crate::embedded::index::Flush;
+use crate::embedded::record::{self, encode_payload, write_record};
+use crate::embedded::segment::{self, Segment};
+use crate::keys;
+use crate::rows::{BodyAtRow, CheckpointRow, encode};
+use crate::sequencer::{AppendError, Log, Record};
+use crate::shared::Shared;
+
+/// The end of the journal.
+pub(crate) struct Journal {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) store: StoreId,
+    pub(crate) segment: Segment,
+    /// Where the next record goes.
+    pub(crate) offset: u64,
+    /// Bytes of the segment's file.
+    pub(crate) room: u64,
+    pub(crate) segment_bytes: u64,
+    /// The last record known to be synced.
+    pub(crate) synced: u64,
+    pub(crate) checkpoints: Checkpoints,
+}
+
+impl Log for Journal {
+    fn append(&mut self, records: &mut [Record]) -> Result<(), AppendError> {
+        let mut payloads = Vec::with_capacity(records.len());
+        let mut length = 0;
+        for Record { sequence, outcome } in records.iter() {
+            let (payload, places) = encode_payload(outcome);
+            if payload.len() > record::PAYLOAD_MAX {
+                return Err(AppendError::Failed(format!(
+                    "the record {sequence} is too large"
+                )));
+            }
+            length += record::HEADER + payload.len() + 8;
+            payloads.push((payload, places));
+        }
+        if self.offset + length as u64 > self.room {
+            let first = records
+                .first()
+                .map_or(self.synced + 1, |record| record.sequence);
+            self.rotate(first, length as u64)
+                .map_err(|error| failed("beginning a segment", &error))?;
+        }
+        let mut bytes = Vec::with_capacity(length);
+        for (record, (payload, places)) in records.iter_mut().zip(payloads) {
+            let start = self.offset + (bytes.len() + record::HEADER) as u64;
+            write_record(
+                &mut bytes,
+                self.segment.id,
+                record.sequence,
+                self.synced,
+                &payload,
+            );
+            for place in places {
+                let at = BodyAtRow::Segment {
+                    segment: self.segment.id,
+                    offset: start + place.offset as u64,
+                };
+                record
+                    .outcome
+                    .changes
+                    .insert(keys::body_at(place.id), Some(encode(&at)));
+            }
+        }
+        let written = self
+            .segment
+            .file
+            .write_at(self.offset, &bytes)
+            .and_then(|()| self.segment.file.sync());
+        if let Err(error) = written {
+            // Even when the disk is full: part of it may be there, and a sync that failed
+            // once says nothing the second time.
+            return Err(AppendError::Failed(format!(
+                "writing the journal failed: {error}"
+            )));
+        }
+        self.offset += bytes.len() as u64;
+        self.synced = records.last().map_or(self.synced, |record| record.sequence);
+        Ok(())
+    }
+
+    fn applied(&mut self) {
+        self.checkpoints.consider(self.position());
+    }
+
+    fn close(&mut self) {
+        self.checkpoints.finish(self.position());
+    }
+}
+
+impl Journal {
+    fn position(&self) -> CheckpointRow {
+        CheckpointRow {
+            sequence: self.synced,
+            segment: self.segment.id,
+            offset: self.offset,
+        }
+    }
+
+    /// Goes on in a new segment. All records before it are synced.
+    fn rotate(&mut self, first: u64, length: u64) -> io::Result<()> {
+        let room = self.segment_bytes.max(segment::HEADER as u64 + length);
+        let next = segment::create(
+            &*self.disk,
+            self.store,
+            self.segment.id + 1,
+            first,
+            room,
+            &[],
+        )?;
+        // What was allocated and not used. Nothing hangs on it: the next start may find it.
+        if let Err(error) = self.segment.file.set_length(self.offset) {
+            tracing::warn!(%error, "a finished segment keeps its unused room");
+        }
+        self.segment = next;
+        self.offset = segment::HEADER as u64;
+        self.room = room;
+        Ok(())
+    }
+}
+
+/// Without room nothing was written; anything else leaves the file in doubt.
+fn failed(doing: &str, error: &io::Error) -> AppendError {
+    if is_full(error) {
+        AppendError::Full
+    } else {
+        AppendError::Failed(format!("{doing} failed: {error}"))
+    }
+}
+
+/// When and how the index is brought up to date.
+pub(crate) struct Checkpoints {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) flushes: Option<Sender<Flush>>,
+    pub(crate) flushed: Receiver<()>,
+    pub(crate) indexer: Option<JoinHandle<()>>,
+    pub(crate) stopping: Arc<AtomicBool>,
+    pub(crate) bytes: u64,
+    pub(crate) interval: Duration,
+    pub(crate) last: Instant,
+}
+
+impl Checkpoints {
+    fn consider(&mut self, position: CheckpointRow) {
+        let shared = &self.shared;
+        let (active, is_frozen) = {
+            let layers = shared.layers();
+            (layers.active_bytes(), layers.is_frozen())
+        };
+        let is_due = active >= self.bytes || (active > 0 && self.last.elapsed() >= self.interval);
+        if !is_due {
+            return;
+        }
+        // The one before may still be on its way. Memory is bounded: then wait for it.
+        if is_frozen && active < self.bytes.saturating_mul(2) {
+            return;
+        }
+        self.begin(position);
+    }
+
+    fn begin(&mut self, position: CheckpointRow) {
+        let (shared, Some(flushes)) = (&self.shared, &self.flushes) else {
+            return;
+        };
+        while shared.layers().is_frozen() {
+            if self.flushed.recv().is_err() {
+                // The indexer gave up, which latched.
+                return;
+            }
+        }
+        let layer = shared.layers_mut().freeze();
+        self.last = Instant::now();
+        // Fails when the indexer gave up, which latched: the journal has it all.
+        let _ = flushes.send(Flush {
+            layer,
+            checkpoint: position,
+        });
+    }
+
+    /// Writes what is left and waits for it. After a failure the journal is left to speak.
+    fn finish(&mut self, position: CheckpointRow) {
+        self.stopping.store(true, Ordering::Relaxed);
+        let shared = &self.shared;
+        if shared.latched.get().is_none() {
+            if shared.layers().active_bytes() > 0 {
+                self.begin(position);
+            }
+        }
+        self.flushes = None;
+        if let Some(indexer) = self.indexer.take()
+            && indexer.join().is_err()
+        {
+            tracing::error!("the thread that writes the index panicked");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The embedded backend: a journal in a directory, and redb as its view.
+//!
+//! ```text
+//! LOCK            held by the one process
+//! FORMAT          what this is
+//! journal/*.seg   every change, in order: the truth
+//! bodies/*.body   bodies too large for a record
+//! index.redb      rows as of a checkpoint: can be made again from the journal
+//! ```
+
+mod bodies;
+mod disk;
+mod format;
+mod frames;
+mod index;
+mod journal;
+mod record;
+mod recovery;
+mod segment;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use crate::ids::Ids;
+use crate::rows::{BodyRow, CheckpointRow, decode};
+use crate::sequencer::{Latch, Log, Record};
+use crate::service::Engine;
+use crate::shared::{Layers, Shared};
+use crate::view::{View, ViewExt};
+use crate::{Config, OpenError, keys};
+use bodies::DiskBodies;
+use disk::{Disk, Lock, RealDisk};
+use format::StoreId;
+use index::{Index, Indexer};
+use journal::{Checkpoints, Journal};
+use recovery::{Recovery, Tail};
+
+/// Opens stores in a directory.
+#[derive(Debug)]
+pub struct Embedded;
+
+impl Embedded {
+    /// Opens the store in `path`; makes it if the directory is empty or not there.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong and what helps; nothing was overwritten.
+    pub fn open(path: &Path, config: Config) -> Result<Engine, OpenError> {
+        let io = |error| OpenError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        std::fs::create_dir_all(path).map_err(io)?;
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            // The directory's own name is durable before anything in it is acknowledged.
+            RealDisk::new(parent).sync_dir("").map_err(io)?;
+        }
+        open_on(Arc::new(RealDisk::new(path)), path, &config)
+    }
+}
+
+/// Opens on any disk. `root` is for messages.
+pub(crate) fn open_on(
+    disk: Arc<dyn Disk>,
+    root: &Path,
+    config: &Config,
+) -> Result<Engine, OpenError> {
+    let io = |error| OpenError::Io {
+        path: root.to_owned(),
+        error,
+    };
+    let lock = disk
+        .lock("LOCK")
+        .map_err(io)?
+        .ok_or_else(|| locked(&*disk, root))?;
+    let store = match format::read(&*disk, root)? {
+        Some(store) => store,
+        None => create(&*disk, root, config)?,
+    };
+    let recovery = Recovery {
+        disk: &disk,
+        root,
+        store,
+        config,
+    };
+    let (index, checkpoint) = open_index(&recovery)?;
+    let mut segments = recovery.segments(checkpoint.segment)?;
+    let tail = recovery.tail(&mut segments, checkpoint)?;
+    let replayed = recovery.replay(&segments, checkpoint, &tail, &index)?;
+    let base = index
+        .base()
+        .map_err(|error| recovery.index_io(&error.text))?;
+    let mut layers = Layers::new(Some(base));
+    layers.apply(replayed);
+    remove_strays(&*disk, &layers, &recovery)?;
+    start(disk, store, config, lock, index, layers, tail).map_err(|error| OpenError::Io {
+        path: root.to_owned(),
+        error: std::io::Error::other(error.to_string()),
+    })
+}
+
+fn locked(disk: &dyn Disk, root: &Path) -> OpenError {
+    let pid = disk.open("LOCK", disk::Mode::Read).ok().and_then(|file| {
+        let mut bytes = vec![0; usize::try_from(file.length().ok()?).ok()?.min(20)];
+        file.read_at(0, &mut bytes).ok()?;
+        String::from_utf8(bytes).ok()?.trim().parse().ok()
+    });
+    OpenError::Locked {
+        path: root.to_owned(),
+        pid,
+    }
+}
+
+/// Makes a store in an empty directory. `FORMAT` comes last: without it nothing was ever
+/// acknowledged, and what is there is a creation that did not end.
+fn create(disk: &dyn Disk, root: &Path, config: &Config) -> Result<StoreId, OpenError> {
+    let io = |error| OpenError::Io {
+        path: root.to_owned(),
+        error,
+    };
+    let names = disk.list("").map_err(io)?;
+    let known = ["LOCK", "FORMAT.new", segment::DIRECTORY, bodies::DIRECTORY];
+    if names.iter().any(|name| name == index::FILE) {
+        let what = "there is an index but no FORMAT file".to_owned();
+        return Err(OpenError::Damaged {
+            path: root.to_owned(),
+            what,
+        });
+    }
+    if !names.iter().all(|name| known.contains(&name.as_str())) {
+        return Err(OpenError::NotAStore {
+            path: root.to_owned(),
+        });
+    }
+    for directory in [segment::DIRECTORY, bodies::DIRECTORY] {
+        let Ok(files) = disk.list(directory) else {
+            continue;
+        };
+        let first = segment::id_of(&files.first().cloned().unwrap_or_default());
+        let is_unfinished = directory == segment::DIRECTORY
+            && files
+                .iter()
+                .all(|name| name == "new" || segment::id_of(name) == Some(1))
+            && (first.is_none() || is_blank(disk).map_err(io)?);
+        if !files.is_empty() && !is_unfinished {
+            let what = format!("there is a {directory} with files but no FORMAT file");
+            return Err(OpenError::Damaged {
+                path: root.to_owned(),
+                what,
+            });
+        }
+    }
+    let store = format::new_id();
+    let make = || {
+        disk.create_dir(segment::DIRECTORY)?;
+        disk.create_dir(bodies::DIRECTORY)?;
+        disk.sync_dir("")?;
+        segment::create(disk, store, 1, 1, config.segment_bytes, &[])?;
+        format::write(disk, store)
+    };
+    make().map_err(io)?;
+    Ok(store)
+}
+
+/// Has the first segment no record?
+fn is_blank(disk: &dyn Disk) -> std::io::Result<bool> {
+    let file = disk.open(&segment::path(1), disk::Mode::Read)?;
+    let length = file.length()?;
+    let mut bytes = [0; record::HEADER];
+    if length < (segment::HEADER + record::HEADER) as u64 {
+        return Ok(true);
+    }
+    file.read_at(segment::HEADER as u64, &mut bytes)?;
+    Ok(bytes.iter().all(|byte| *byte == 0))
+}
+
+/// The index and how far it is. One that cannot be opened is put aside and made again from the
+/// journal: it holds nothing that the journal does not.
+fn open_index(recovery: &Recovery<'_>) -> Result<(Index, CheckpointRow), OpenError> {
+    let disk = recovery.disk;
+    let opened = Index::open(disk, recovery.config.cache_bytes)
+        .and_then(|index| index.checkpoint().map(|checkpoint| (index, checkpoint)));
+    let (index, mut checkpoint) = match opened {
+        Ok(opened) => opened,
+        Err(error) if error.is_full => return Err(recovery.index_io(&error.text)),
+        Err(error) => {
+            tracing::error!(
+                error = error.text,
+                "the index is damaged and is made again from the journal"
+            );
+            put_aside(&**disk).map_err(|error| recovery.index_io(&error.to_string()))?;
+            let index = Index::open(disk, recovery.config.cache_bytes)
+                .map_err(|error| recovery.index_io(&error.text))?;
+            (index, CheckpointRow::default())
+        }
+    };
+    if checkpoint.segment == 0 {
+        // Nothing yet: from the very first record on.
+        checkpoint = CheckpointRow {
+            sequence: 0,
+            segment: 1,
+            offset: segment::HEADER as u64,
+        };
+    }
+    Ok((index, checkpoint))
+}
+
+fn put_aside(disk: &dyn Disk) -> std::io::Result<()> {
+    let names = disk.list("")?;
+    let number = (1..)
+        .find(|number| !names.contains(&format!("{}.damaged-{number}", index::FILE)))
+        .unwrap_or(1);
+    disk.rename(index::FILE, &format!("{}.damaged-{number}", index::FILE))?;
+    disk.sync_dir("")
+}
+
+/// Files that a crash left and no row names: bodies that were on their way in, a segment that
+/// was being made.
+fn remove_strays(
+    disk: &dyn Disk,
+    layers: &Layers,
+    recovery: &Recovery<'_>,
+) -> Result<(), OpenError> {
+    let io = |error| OpenError::Io {
+        path: recovery.root.to_owned(),
+        error,
+    };
+    let view = layers.view();
+    for name in disk.list(bodies::DIRECTORY).map_err(io)? {
+        let Some(id) = bodies::id_of(&name) else {
+            continue;
+        };
+        let row = view
+            .row::<BodyRow>(&keys::body(id))
+            .map_err(|error| recovery.index_io(&error.to_string()))?;
+        if row.is_none() {
+            disk.remove(&bodies::path(id)).map_err(io)?;
+        }
+    }
+    let unfinished = format!("{}/new", segment::DIRECTORY);
+    match disk.remove(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(error)),
+        _ => Ok(()),
+    }
+}
+
+fn start(
+    disk: Arc<dyn Disk>,
+    store: StoreId,
+    config: &Config,
+    lock: Lock,
+    index: Index,
+    layers: Layers,
+    tail: Tail,
+) -> crate::Result<Engine> {
+    let reserved = layers.view().raw(&keys::meta("ids"))?;
+    let first = reserved.map_or(Ok(1), |row| decode(&row))?;
+    let ids = Arc::new(Ids::new(first));
+    let bodies = DiskBodies::new(Arc::clone(&disk), store, Arc::clone(&ids), config);
+    let to_latch = Arc::clone(&bodies.shared);
+    let shared = Arc::new(Shared::new(
+        layers,
+        ids,
+        Box::new(bodies),
+        Latch::new(),
+        config,
+    ));
+    // Set once, here, before anybody has the store.
+    let _ = to_latch.set(Arc::downgrade(&shared));
+    let (flushes, to_flush) = channel();
+    let (done, flushed) = channel();
+    let stopping = Arc::new(AtomicBool::new(false));
+    let indexer = Indexer {
+        index,
+        shared: Arc::clone(&shared),
+        flushes: to_flush,
+        flushed: done,
+        stopping: Arc::clone(&stopping),
+    };
+    let indexer = std::thread::Builder::new()
+        .name("store-index".to_owned())
+        .spawn(move || indexer.run())
+        .map_err(|error| crate::Error::Latched(format!("cannot start a thread: {error}")))?;
+    let checkpoints = Checkpoints {
+        shared: Arc::clone(&shared),
+        flushes: Some(flushes),
+        flushed,
+        indexer: Some(indexer),
+        stopping,
+        bytes: config.checkpoint_bytes,
+        interval: config.checkpoint_interval,
+        last: Instant::now(),
+    };
+    let next = tail.sequence + 1;
+    let journal = Journal {
+        disk,
+        store,
+        segment: tail.segment,
+        offset: tail.offset,
+        room: tail.room,
+        segment_bytes: config.segment_bytes,
+        synced: tail.sequence,
+        checkpoints,
+    };
+    Engine::start(
+        shared,
+        Box::new(Locked {
+            journal,
+            _lock: lock,
+        }),
+        next,
+    )
+}
+
+/// The journal with the lock on its directory: let go when the sequencer has ended.
+struct Locked {
+    journal: Journal,
+    _lock: Lock,
+}
+
+impl Log for Locked {
+    fn append(&mut self, records: &mut [Record]) -> Result<(), crate::sequencer::AppendError> {
+        self.journal.append(records)
+    }
+
+    fn applied(&mut self) {
+        self.journal.applied();
+    }
+
+    fn close(&mut self) {
+        self.journal.close();
+    }
+}
