@@ -134,7 +134,9 @@ impl Link {
             return self.outcome(&words::DELIVERED, &[("reply", &shown)]);
         };
         let text = word.text_with(&[("host", &self.config.peer), ("reply", &shown)]);
-        let status = reply.enhanced().unwrap_or(EnhancedStatus::new(class, 0, 0));
+        let status = reply
+            .enhanced()
+            .unwrap_or_else(|| EnhancedStatus::new(class, 0, 0));
         match class {
             Class::Permanent => Outcome::Failed { status, text },
             _ => Outcome::Deferred { status, text },

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::connection::Connection;
 use super::content::{Content, Violation};
 use super::end;
-use super::hello::{After, ask_hello, handle_common};
+use super::hello::{After, ask_hello, handle_common, quit};
 use super::recipients::{Then, Transaction, reset};
 use super::sender::ExpectMail;
 use super::state::State;
@@ -134,6 +134,10 @@ impl ExpectChunk {
             Command::Hello { name, extended } => {
                 connection.discard_body();
                 ask_hello(name, extended, After::Mail, connection)
+            }
+            Command::Quit => {
+                connection.discard_body();
+                quit(connection)
             }
             Command::Mail(_) | Command::Recipient(_) | Command::Data => {
                 connection.refuse_command(&words::BDAT_SEQUENCE);

@@ -187,7 +187,7 @@ pub(super) fn handle_common(
     state
 }
 
-fn quit(connection: &mut Connection) -> State {
+pub(super) fn quit(connection: &mut Connection) -> State {
     connection.ask(Ask::Quit);
     State::QuitAnswer(ExpectQuitAnswer)
 }

@@ -111,7 +111,7 @@ impl Input {
         let before = line
             .last()
             .copied()
-            .or(skipped.as_ref().map(|skipped| skipped.last));
+            .or_else(|| skipped.as_ref().map(|skipped| skipped.last));
         let frame = if before != Some(b'\r') {
             Frame::BareLineFeed
         } else if let Some(skipped) = skipped {

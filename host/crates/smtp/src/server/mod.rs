@@ -113,7 +113,7 @@ impl Server {
                 match self.connection.input.next_line(kind) {
                     Frame::Incomplete => return false,
                     frame => {
-                        self.change(|state, connection| state.handle_frame(&frame, connection))
+                        self.change(|state, connection| state.handle_frame(&frame, connection));
                     }
                 }
                 self.clock.restart();

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod endurance;
+mod harness;
 mod transcript;
 
 use std::path::PathBuf;

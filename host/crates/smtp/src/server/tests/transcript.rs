@@ -240,11 +240,18 @@ impl Transcript {
             }
             // Where plaintext follows STARTTLS it may arrive before or behind the step; then it is
             // the handshake that fails on it. Nothing of it is executed in either case.
-            if let Some(at) = expected.iter().position(|event| *event == Event::StartTls(true)) {
+            if let Some(at) = expected
+                .iter()
+                .position(|event| *event == Event::StartTls(true))
+            {
                 let behind = events.split_off(at.min(events.len()));
                 expected.truncate(at);
                 let is_inert = |event: &Event| matches!(event, Event::StartTls(_) | Event::Close);
-                assert!(behind.iter().all(is_inert), "{}, {how}: {behind:?}", self.name);
+                assert!(
+                    behind.iter().all(is_inert),
+                    "{}, {how}: {behind:?}",
+                    self.name
+                );
             }
             self.compare(&events, &expected, how);
         }
