@@ -411,3 +411,6 @@ impl Login {
         (self.domain.id, self.person.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,3 +119,6 @@ impl Default for Hasher {
         Self::new(cores, Duration::from_secs(5))
     }
 }
+
+#[cfg(test)]
+mod tests;

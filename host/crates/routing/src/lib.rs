@@ -27,11 +27,15 @@
 
 mod decision;
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod replies;
 mod request;
 mod routes;
 mod state;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod way;
 
 pub use decision::{

@@ -186,7 +186,7 @@ pub struct RouteTable {
 impl RouteTable {
     /// Checks the routes. `channels` are the configured channels; `smtp` is always there.
     pub fn new(mut routes: Vec<Route>, channels: &[String]) -> Result<Self, RouteError> {
-        routes.sort_by(|a, b| b.pattern.weight().cmp(&a.pattern.weight()));
+        routes.sort_by_key(|route| std::cmp::Reverse(route.pattern.weight()));
         for (index, route) in routes.iter().enumerate() {
             if routes[..index]
                 .iter()

@@ -8,7 +8,10 @@ pub(crate) mod postmaster;
 pub(crate) mod relay;
 pub(crate) mod state;
 
-use mail::Mailbox;
+#[cfg(test)]
+mod tests;
+
+use mail::{Localpart, Mailbox};
 
 use crate::way::{Stop, Walk};
 use crate::{Delivery, Entry, Owner, StepName, Target, Unavailable, replies};
@@ -25,8 +28,8 @@ pub(crate) enum Found {
     Addresses(Vec<Mailbox>),
     /// Another host.
     Target(Target),
-    /// The postmaster of the domain.
-    Postmaster,
+    /// The postmaster of the domain; the local part without `+detail`.
+    Postmaster(Localpart),
 }
 
 /// The directory cannot answer: 451, never "unknown".

@@ -1,6 +1,6 @@
 //! The way itself: the steps in their order, for the recipient and for what it expands to.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use mail::{Domain, ForwardPath, Mailbox, Reply, limits};
@@ -21,7 +21,7 @@ const VISITED: usize = 10 * limits::EXPANSION_TARGETS;
 pub fn route(request: &Request, site: &Site, lookup: &dyn Lookup, answers: &Answers) -> Way {
     let mut walk = Walk::new(request.sender, site, lookup, answers);
     let end = match &request.recipient {
-        ForwardPath::Mailbox(address) => walk.visit(address, 0),
+        ForwardPath::Mailbox(address) => walk.run(address, 0),
         ForwardPath::Postmaster => walk.site_postmaster(),
     };
     let decision = match end {
@@ -56,6 +56,9 @@ pub(crate) struct Walk<'a> {
     targets: Vec<Target>,
     /// The targets again, so that none comes twice.
     known: HashSet<Target>,
+    /// What comes next, nearest first.
+    waiting: VecDeque<(Mailbox, usize)>,
+    is_too_wide: bool,
     /// Every address that was visited, by key.
     visited: HashSet<String>,
     first: Option<Mailbox>,
@@ -74,6 +77,8 @@ impl<'a> Walk<'a> {
             steps: Vec::new(),
             targets: Vec::new(),
             known: HashSet::new(),
+            waiting: VecDeque::new(),
+            is_too_wide: false,
             visited: HashSet::new(),
             first: None,
             domain: None,
@@ -83,7 +88,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the steps for one address; what comes of it is in `targets`.
-    pub(crate) fn visit(&mut self, address: &Mailbox, depth: usize) -> Result<(), Pause> {
+    fn visit(&mut self, address: &Mailbox, depth: usize) -> Result<(), Pause> {
         if self.is_over_limit() || !self.visited.insert(address.key()) {
             return Ok(());
         }
@@ -133,12 +138,17 @@ impl<'a> Walk<'a> {
                 }
                 self.enter(&entry, &domain, detail, depth)
             }
-            Found::Addresses(addresses) => self.visit_all(&addresses, depth),
+            Found::Addresses(addresses) => {
+                self.lead_to(&addresses, depth);
+                Ok(())
+            }
             Found::Target(target) => {
                 self.take(target);
                 Ok(())
             }
-            Found::Postmaster => steps::postmaster::resolve(self, address, &domain, depth),
+            Found::Postmaster(localpart) => {
+                steps::postmaster::resolve(self, address, localpart, &domain, depth)
+            }
         }
     }
 
@@ -159,14 +169,32 @@ impl<'a> Walk<'a> {
                     depth,
                     format!("alias {} stands for {count} address(es)", alias.address),
                 );
-                self.visit_all(&alias.targets, depth)
+                self.lead_to(&alias.targets, depth);
+                Ok(())
             }
         }
     }
 
-    pub(crate) fn visit_all(&mut self, addresses: &[Mailbox], depth: usize) -> Result<(), Stop> {
+    /// These addresses take the way next, after those that wait already: so each is visited as
+    /// near to the recipient as it can be reached, and the bound on depth cuts off nothing else.
+    pub(crate) fn lead_to(&mut self, addresses: &[Mailbox], depth: usize) {
         for address in addresses {
-            self.visit(address, depth + 1).map_err(Stop::Pause)?;
+            if self.waiting.len() > VISITED {
+                // Refused as a whole rather than sent to some.
+                self.is_too_wide = true;
+                return;
+            }
+            if !self.visited.contains(&address.key()) {
+                self.waiting.push_back((address.clone(), depth + 1));
+            }
+        }
+    }
+
+    /// Visits one address and everything that it leads to.
+    fn run(&mut self, address: &Mailbox, depth: usize) -> Result<(), Pause> {
+        self.visit(address, depth)?;
+        while let Some((address, depth)) = self.waiting.pop_front() {
+            self.visit(&address, depth)?;
         }
         Ok(())
     }
@@ -178,7 +206,9 @@ impl<'a> Walk<'a> {
             return Ok(is_reached(&self.targets));
         }
         let before = self.targets.len();
-        self.visit(address, depth + 1).map_err(Stop::Pause)?;
+        let waiting = std::mem::take(&mut self.waiting);
+        self.run(address, depth + 1).map_err(Stop::Pause)?;
+        self.waiting = waiting;
         Ok(self.keep_if_reached(before))
     }
 
@@ -191,10 +221,15 @@ impl<'a> Walk<'a> {
         depth: usize,
     ) -> Result<bool, Stop> {
         let before = self.targets.len();
+        let waiting = std::mem::take(&mut self.waiting);
         match self.enter(entry, domain, None, depth) {
             Err(Stop::Reply(reply)) => self.refuse(address, reply),
             end => end?,
         }
+        while let Some((address, depth)) = self.waiting.pop_front() {
+            self.visit(&address, depth).map_err(Stop::Pause)?;
+        }
+        self.waiting = waiting;
         Ok(self.keep_if_reached(before))
     }
 
@@ -222,7 +257,7 @@ impl<'a> Walk<'a> {
             format!("the postmaster of the site is {postmaster}"),
         );
         // Nobody relays here: the site itself says where its postmaster is.
-        self.visit(&postmaster, 1)
+        self.run(&postmaster, 1)
     }
 
     pub(crate) fn note(&mut self, step: StepName, depth: usize, sentence: String) {
@@ -255,7 +290,9 @@ impl<'a> Walk<'a> {
     }
 
     fn is_over_limit(&self) -> bool {
-        self.targets.len() > limits::EXPANSION_TARGETS || self.visited.len() > VISITED
+        self.is_too_wide
+            || self.targets.len() > limits::EXPANSION_TARGETS
+            || self.visited.len() > VISITED
     }
 
     /// All targets refused, or none there: a reply. Else the mail is taken.
@@ -267,7 +304,9 @@ impl<'a> Walk<'a> {
         if let Some(refusals) = refusals.by_ref().collect::<Option<Vec<&Reply>>>() {
             // A reply that lets the sender try again is worth more than one that does not.
             let transient = refusals.iter().find(|reply| reply.code().is_transient());
-            let reply = transient.or(refusals.first()).map(|reply| (*reply).clone());
+            let reply = transient
+                .or_else(|| refusals.first())
+                .map(|reply| (*reply).clone());
             return Decision::Refuse(
                 reply.unwrap_or_else(|| self.about_first(replies::address_loop)),
             );

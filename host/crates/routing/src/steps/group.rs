@@ -46,7 +46,7 @@ pub(crate) fn enter(
                 depth,
                 format!("{address} has {count} member(s)"),
             );
-            walk.visit_all(&group.members, depth)?;
+            walk.lead_to(&group.members, depth);
         }
     }
     Ok(())

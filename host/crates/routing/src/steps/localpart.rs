@@ -20,7 +20,7 @@ pub(crate) fn find(
 ) -> Result<Found, Stop> {
     let localpart = address.localpart();
     if localpart.is_postmaster() {
-        return Ok(Found::Postmaster);
+        return Ok(Found::Postmaster(localpart.clone()));
     }
     if let Some((entry, found)) = exact_or_rewritten(walk, address, localpart, domain, depth)? {
         return Ok(Found::Entry {
@@ -31,7 +31,7 @@ pub(crate) fn find(
     }
     if let Some((base, detail)) = localpart.subaddress() {
         if base.is_postmaster() {
-            return Ok(Found::Postmaster);
+            return Ok(Found::Postmaster(base));
         }
         if let Some((entry, found)) = exact_or_rewritten(walk, address, &base, domain, depth)? {
             let detail = Some(detail.to_owned());

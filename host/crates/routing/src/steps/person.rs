@@ -29,7 +29,8 @@ pub(crate) fn enter(
     let held = admitted(standing(&levels), address, domain)?;
     walk.hold(held);
     if let Some(elsewhere) = &person.routing_address {
-        return leave(walk, address, elsewhere, depth);
+        leave(walk, address, elsewhere, depth);
+        return Ok(());
     }
     for delivery in &person.deliveries {
         walk.note(
@@ -52,16 +53,11 @@ pub(crate) fn enter(
 }
 
 /// `mailRoutingAddress` ends processing: no option is looked at.
-fn leave(
-    walk: &mut Walk<'_>,
-    address: &Mailbox,
-    elsewhere: &Mailbox,
-    depth: usize,
-) -> Result<(), Stop> {
+fn leave(walk: &mut Walk<'_>, address: &Mailbox, elsewhere: &Mailbox, depth: usize) {
     walk.note(
         StepName::Expand,
         depth,
         format!("mail for {address} goes to its routing address {elsewhere}"),
     );
-    walk.visit_all(std::slice::from_ref(elsewhere), depth)
+    walk.lead_to(std::slice::from_ref(elsewhere), depth);
 }

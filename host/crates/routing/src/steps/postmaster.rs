@@ -4,7 +4,7 @@
 //! the administrators. One that refuses for good is passed over, so the check of the local part
 //! never ends here; the state of the domain did before.
 
-use mail::Mailbox;
+use mail::{Localpart, Mailbox};
 
 use super::unavailable;
 use crate::way::{Stop, Walk};
@@ -13,6 +13,7 @@ use crate::{DomainFacts, StepName, replies};
 pub(crate) fn resolve(
     walk: &mut Walk<'_>,
     address: &Mailbox,
+    localpart: Localpart,
     domain: &DomainFacts,
     depth: usize,
 ) -> Result<(), Stop> {
@@ -26,7 +27,7 @@ pub(crate) fn resolve(
             return Ok(());
         }
     }
-    let own = Mailbox::new(address.localpart().clone(), domain.name.clone());
+    let own = Mailbox::new(localpart, domain.name.clone());
     let entry = walk.lookup.entry(domain.id, &own);
     let entry =
         entry.map_err(|error| unavailable(walk, StepName::Postmaster, depth, address, &error))?;
