@@ -123,3 +123,6 @@ fn number(digits: &str) -> Option<u32> {
         !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit());
     if good { digits.parse().ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,6 @@ impl PartialEq for Keywords {
 }
 
 impl Eq for Keywords {}
+
+#[cfg(test)]
+mod tests;

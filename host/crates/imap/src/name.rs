@@ -144,3 +144,6 @@ fn check_level(level: &str) -> Result<(), NameError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,3 +91,6 @@ fn decode_shifted(base64: &str) -> Option<String> {
     let needed = text.chars().all(|c| !(' '..='~').contains(&c));
     (clean && needed).then_some(text)
 }
+
+#[cfg(test)]
+mod tests;

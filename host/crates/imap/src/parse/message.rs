@@ -14,15 +14,13 @@ pub(super) fn store(cursor: &mut Cursor<'_>, numbering: Numbering) -> Result<Com
     cursor.space()?;
     let set = cursor.sequence_set()?;
     cursor.space()?;
-    let mode = match cursor.peek() {
-        Some(b'+') => StoreMode::Add,
-        Some(b'-') => StoreMode::Remove,
-        _ => StoreMode::Replace,
+    let mode = if cursor.eat(b'+') {
+        StoreMode::Add
+    } else if cursor.eat(b'-') {
+        StoreMode::Remove
+    } else {
+        StoreMode::Replace
     };
-    if mode != StoreMode::Replace {
-        cursor.eat(b'+');
-        cursor.eat(b'-');
-    }
     let report = match cursor.keyword()?.as_str() {
         "FLAGS" => Report::Told,
         "FLAGS.SILENT" => Report::Silent,

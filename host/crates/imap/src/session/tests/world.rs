@@ -115,10 +115,10 @@ impl World {
             change(world.mailboxes.get_mut(&name(text)).unwrap());
         };
         mailbox(&mut world, "Shared Folders/Team", &|team| {
-            team.mode = Mode::ReadOnly
+            team.mode = Mode::ReadOnly;
         });
         mailbox(&mut world, "Shared Folders/Secret", &|secret| {
-            secret.hidden = true
+            secret.hidden = true;
         });
         let keyword = |text: &str| {
             [Keyword::parse(text).unwrap()]
@@ -568,7 +568,7 @@ impl Host {
                     modseq: 0,
                     email: EmailId(0),
                     raw: Rc::default(),
-                    date: given.unwrap_or(date(21)),
+                    date: given.unwrap_or_else(|| date(21)),
                     flags,
                     keywords,
                 };
