@@ -99,7 +99,8 @@ fn headers_without_an_end() {
 #[test]
 fn partial_ranges() {
     let ranges = || vec![10..20, 30..35];
-    let table: &[(u64, u64, &[(u64, u64)])] = &[
+    type Pairs = &'static [(u64, u64)];
+    let table: &[(u64, u64, Pairs)] = &[
         (0, 15, &[(10, 20), (30, 35)]),
         (0, 3, &[(10, 13)]),
         (9, 2, &[(19, 20), (30, 31)]),
