@@ -73,7 +73,10 @@ pub enum Decision {
 
 impl Verdict {
     const fn new(decision: Decision) -> Self {
-        Self { decision, explanations: Vec::new() }
+        Self {
+            decision,
+            explanations: Vec::new(),
+        }
     }
 
     /// Nothing against it: the next plugin is asked.
@@ -88,12 +91,20 @@ impl Verdict {
 
     /// Refused for good: `reject(550, "5.7.1", "..")`.
     pub fn reject(code: u16, status: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::new(Decision::Reject { code, status: status.into(), text: text.into() })
+        Self::new(Decision::Reject {
+            code,
+            status: status.into(),
+            text: text.into(),
+        })
     }
 
     /// Refused for now: `defer(451, "4.7.1", "..")`.
     pub fn defer(code: u16, status: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::new(Decision::Defer { code, status: status.into(), text: text.into() })
+        Self::new(Decision::Defer {
+            code,
+            status: status.into(),
+            text: text.into(),
+        })
     }
 
     /// Accepted and thrown away.
@@ -103,7 +114,9 @@ impl Verdict {
 
     /// Accepted, but kept aside in the domain for people to look at.
     pub fn quarantine(reason: impl Into<String>) -> Self {
-        Self::new(Decision::Quarantine { reason: reason.into() })
+        Self::new(Decision::Quarantine {
+            reason: reason.into(),
+        })
     }
 
     /// Nothing against it, but answered `ms` milliseconds later.
@@ -113,13 +126,21 @@ impl Verdict {
 
     /// Nothing final: adds points to the score of the message.
     pub fn score(symbol: impl Into<String>, points: f64, reason: impl Into<String>) -> Self {
-        Self::new(Decision::Score { symbol: symbol.into(), points, reason: reason.into() })
+        Self::new(Decision::Score {
+            symbol: symbol.into(),
+            points,
+            reason: reason.into(),
+        })
     }
 
     /// Refused for good, and this client should go. From the plugin of a domain it refuses the
     /// recipients of that domain only.
     pub fn disconnect(code: u16, status: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::new(Decision::Disconnect { code, status: status.into(), text: text.into() })
+        Self::new(Decision::Disconnect {
+            code,
+            status: status.into(),
+            text: text.into(),
+        })
     }
 
     /// Adds one sentence for people to the trace of the message.
@@ -184,7 +205,10 @@ pub enum Settlement {
 
 impl Outcome {
     const fn new(settlement: Settlement) -> Self {
-        Self { settlement, explanations: Vec::new() }
+        Self {
+            settlement,
+            explanations: Vec::new(),
+        }
     }
 
     /// The message is where it should be; the text is for the trace.
@@ -194,12 +218,18 @@ impl Outcome {
 
     /// Not now, try again: `deferred("4.3.0", "..")`.
     pub fn deferred(status: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::new(Settlement::Deferred { status: status.into(), text: text.into() })
+        Self::new(Settlement::Deferred {
+            status: status.into(),
+            text: text.into(),
+        })
     }
 
     /// Never: `failed("5.3.0", "..")`. The sender gets a report where one is due.
     pub fn failed(status: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::new(Settlement::Failed { status: status.into(), text: text.into() })
+        Self::new(Settlement::Failed {
+            status: status.into(),
+            text: text.into(),
+        })
     }
 
     /// This plugin is not responsible for the recipient.

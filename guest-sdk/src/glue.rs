@@ -11,7 +11,13 @@ use crate::{Decision, Outcome, Settlement, Verdict};
 pub(crate) mod border;
 
 /// Imports: every capability and the resources that hooks are given.
-#[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all
+)]
 pub mod imports {
     wit_bindgen::generate!({ path: "../wit", world: "capabilities", generate_all });
 }
@@ -35,17 +41,23 @@ macro_rules! hook {
     };
 }
 
-hook!(connect, "hook-connect", "postroom:plugin/types@0.1.0" as types);
+hook!(
+    connect,
+    "hook-connect",
+    "postroom:plugin/types@0.1.0" as types
+);
 hook!(ehlo, "hook-ehlo", "postroom:plugin/types@0.1.0" as types);
 hook!(mail, "hook-mail", "postroom:plugin/types@0.1.0" as types);
 hook!(rcpt, "hook-rcpt", "postroom:plugin/types@0.1.0" as types);
 hook!(
-    data, "hook-data",
+    data,
+    "hook-data",
     "postroom:plugin/types@0.1.0" as types,
     "postroom:plugin/message@0.1.0" as message
 );
 hook!(
-    deliver, "hook-deliver",
+    deliver,
+    "hook-deliver",
     "postroom:plugin/types@0.1.0" as types,
     "postroom:plugin/message@0.1.0" as message
 );
@@ -58,7 +70,9 @@ pub struct Adapter<Plugin>(PhantomData<Plugin>);
 
 macro_rules! session_hook {
     ($module:ident, $trait:ident) => {
-        impl<Plugin: crate::$trait> $module::exports::postroom::plugin::$module::Guest for Adapter<Plugin> {
+        impl<Plugin: crate::$trait> $module::exports::postroom::plugin::$module::Guest
+            for Adapter<Plugin>
+        {
             fn $module(context: &wire::Context) -> wire::Verdict {
                 log_panics();
                 lower_verdict(&Plugin::$module(&crate::Context(context)))
@@ -81,14 +95,22 @@ impl<Plugin: crate::Rcpt> rcpt::exports::postroom::plugin::rcpt::Guest for Adapt
 impl<Plugin: crate::Data> data::exports::postroom::plugin::data::Guest for Adapter<Plugin> {
     fn data(context: &wire::Context, message: &wire_message::Message) -> wire::Verdict {
         log_panics();
-        lower_verdict(&Plugin::data(&crate::Context(context), &crate::Message(message)))
+        lower_verdict(&Plugin::data(
+            &crate::Context(context),
+            &crate::Message(message),
+        ))
     }
 }
 
-impl<Plugin: crate::Deliver> deliver::exports::postroom::plugin::deliver::Guest for Adapter<Plugin> {
+impl<Plugin: crate::Deliver> deliver::exports::postroom::plugin::deliver::Guest
+    for Adapter<Plugin>
+{
     fn deliver(context: &wire::Context, message: &wire_message::Message) -> wire::Outcome {
         log_panics();
-        lower_outcome(&Plugin::deliver(&crate::Context(context), &crate::Message(message)))
+        lower_outcome(&Plugin::deliver(
+            &crate::Context(context),
+            &crate::Message(message),
+        ))
     }
 }
 
@@ -117,8 +139,14 @@ fn lower_verdict(verdict: &Verdict) -> wire::Verdict {
         Decision::Discard => wire::Verdict::discard(),
         Decision::Quarantine { reason } => wire::Verdict::quarantine(reason),
         Decision::Delay { ms } => wire::Verdict::delay(*ms),
-        Decision::Score { symbol, points, reason } => wire::Verdict::score(symbol, *points, reason),
-        Decision::Disconnect { code, status, text } => wire::Verdict::disconnect(*code, status, text),
+        Decision::Score {
+            symbol,
+            points,
+            reason,
+        } => wire::Verdict::score(symbol, *points, reason),
+        Decision::Disconnect { code, status, text } => {
+            wire::Verdict::disconnect(*code, status, text)
+        }
     };
     for sentence in verdict.explanations() {
         lowered.explain(sentence);

@@ -47,7 +47,10 @@ impl Message<'_> {
 
     /// The MIME parts that are not multiparts themselves, at most 500.
     pub fn parts(&self) -> Vec<Part> {
-        border::message_parts(self.0).into_iter().map(Part).collect()
+        border::message_parts(self.0)
+            .into_iter()
+            .map(Part)
+            .collect()
     }
 
     /// What the host found out about the sender: one `method=result` each (RFC 8601 §2.2).

@@ -17,7 +17,12 @@ pub fn set(key: &str, value: &[u8], ttl_seconds: Option<u64>) {
 
 /// Writes a value only if the key holds `expected` (`None`: nothing), and says whether it does. If
 /// another call turns out to have been faster, this call is run again on the new state.
-pub fn compare_and_set(key: &str, expected: Option<&[u8]>, value: &[u8], ttl_seconds: Option<u64>) -> bool {
+pub fn compare_and_set(
+    key: &str,
+    expected: Option<&[u8]>,
+    value: &[u8],
+    ttl_seconds: Option<u64>,
+) -> bool {
     border::kv_compare_and_set(key, expected, value, ttl_seconds)
 }
 

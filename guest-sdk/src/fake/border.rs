@@ -34,12 +34,21 @@ const DRAFT_TEXT: usize = 256 * 1024;
 const FILE_BYTES: usize = 1024 * 1024;
 
 pub(crate) fn context_all(_: Context<'_>, key: &str) -> Vec<String> {
-    with_host(|host| host.facts.iter().filter(|(known, _)| known == key).map(|(_, value)| value.clone()).collect())
+    with_host(|host| {
+        host.facts
+            .iter()
+            .filter(|(known, _)| known == key)
+            .map(|(_, value)| value.clone())
+            .collect()
+    })
 }
 
 pub(crate) fn context_settings(_: Context<'_>, name: &str) -> Vec<String> {
     with_host(|host| {
-        let settings = host.settings.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let settings = host
+            .settings
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
         settings.map(|(_, value)| value.clone()).collect()
     })
 }
@@ -47,8 +56,15 @@ pub(crate) fn context_settings(_: Context<'_>, name: &str) -> Vec<String> {
 pub(crate) fn context_remember(_: Context<'_>, name: &str, value: &str) {
     with_host(|host| {
         host.notes.insert(name.to_owned(), value.to_owned());
-        let size: usize = host.notes.iter().map(|(name, value)| name.len() + value.len()).sum();
-        assert!(size <= NOTES, "a plugin may leave {NOTES} bytes of notes on a message");
+        let size: usize = host
+            .notes
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        assert!(
+            size <= NOTES,
+            "a plugin may leave {NOTES} bytes of notes on a message"
+        );
     });
 }
 
@@ -74,8 +90,12 @@ pub(crate) fn message_raw_headers(_: Message<'_>) -> Vec<(String, Vec<u8>)> {
 
 pub(crate) fn message_raw(_: Message<'_>, offset: u64, length: u32) -> Vec<u8> {
     with_host(|host| {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(host.message.len());
-        let length = (length as usize).min(RAW_PIECE).min(host.message.len() - start);
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(host.message.len());
+        let length = (length as usize)
+            .min(RAW_PIECE)
+            .min(host.message.len() - start);
         host.message[start..start + length].to_vec()
     })
 }
@@ -90,22 +110,33 @@ pub(crate) fn message_auth_results(_: Message<'_>) -> Vec<String> {
 
 pub(crate) fn prepend_header(_: Message<'_>, name: &str, value: &str) -> Result<(), String> {
     check_edit(name, value)?;
-    effect(Effect::Prepended { name: name.to_owned(), value: value.to_owned() })
+    effect(Effect::Prepended {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    })
 }
 
 pub(crate) fn append_header(_: Message<'_>, name: &str, value: &str) -> Result<(), String> {
     check_edit(name, value)?;
-    effect(Effect::AppendedHeader { name: name.to_owned(), value: value.to_owned() })
+    effect(Effect::AppendedHeader {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    })
 }
 
 pub(crate) fn replace_header(_: Message<'_>, name: &str, value: &str) -> Result<(), String> {
     check_edit(name, value)?;
-    effect(Effect::Replaced { name: name.to_owned(), value: value.to_owned() })
+    effect(Effect::Replaced {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    })
 }
 
 pub(crate) fn remove_header(_: Message<'_>, name: &str) -> Result<(), String> {
     check_edit(name, "")?;
-    effect(Effect::Removed { name: name.to_owned() })
+    effect(Effect::Removed {
+        name: name.to_owned(),
+    })
 }
 
 pub(crate) fn clock_now() -> u64 {
@@ -113,7 +144,12 @@ pub(crate) fn clock_now() -> u64 {
 }
 
 pub(crate) fn config_get(key: &str) -> Option<String> {
-    with_host(|host| host.config.get(key).filter(|value| !value.is_null()).map(as_text))
+    with_host(|host| {
+        host.config
+            .get(key)
+            .filter(|value| !value.is_null())
+            .map(as_text)
+    })
 }
 
 pub(crate) fn config_all(key: &str) -> Vec<String> {
@@ -137,10 +173,17 @@ pub(crate) fn kv_get(key: &str) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn kv_set(key: &str, value: &[u8], ttl_seconds: Option<u64>) {
-    assert!((1..=KV_KEY).contains(&key.len()), "a kv key has 1 to {KV_KEY} bytes");
-    assert!(value.len() <= KV_VALUE, "a kv value has at most {KV_VALUE} bytes");
+    assert!(
+        (1..=KV_KEY).contains(&key.len()),
+        "a kv key has 1 to {KV_KEY} bytes"
+    );
+    assert!(
+        value.len() <= KV_VALUE,
+        "a kv value has at most {KV_VALUE} bytes"
+    );
     with_host(|host| {
-        let ends_ms = ttl_seconds.map(|seconds| host.now_ms.saturating_add(seconds.saturating_mul(1000)));
+        let ends_ms =
+            ttl_seconds.map(|seconds| host.now_ms.saturating_add(seconds.saturating_mul(1000)));
         host.kv.insert(key.to_owned(), (value.to_vec(), ends_ms));
     });
 }
@@ -194,7 +237,10 @@ impl Draft {
 
     pub(crate) fn header(&self, name: &str, value: &str) -> Result<(), String> {
         check_field(name, value)?;
-        self.0.borrow_mut().headers.push((name.to_owned(), value.to_owned()));
+        self.0
+            .borrow_mut()
+            .headers
+            .push((name.to_owned(), value.to_owned()));
         Ok(())
     }
 
@@ -213,30 +259,62 @@ impl Draft {
 }
 
 pub(crate) fn submit_send(draft: Draft) -> Result<(), String> {
-    let Drafted { sender, recipients, headers, text, attached } = draft.0.into_inner();
+    let Drafted {
+        sender,
+        recipients,
+        headers,
+        text,
+        attached,
+    } = draft.0.into_inner();
     if recipients.is_empty() {
         return Err("the message has no recipient".to_owned());
     }
-    effect(Effect::Sent { sender, recipients, headers, text, attached })
+    effect(Effect::Sent {
+        sender,
+        recipients,
+        headers,
+        text,
+        attached,
+    })
 }
 
-pub(crate) fn submit_forward(_: Message<'_>, sender: &str, recipients: &[String]) -> Result<(), String> {
-    let is_kept = with_host(|host| host.facts.iter().any(|(key, value)| key == "sender" && value == sender));
+pub(crate) fn submit_forward(
+    _: Message<'_>,
+    sender: &str,
+    recipients: &[String],
+) -> Result<(), String> {
+    let is_kept = with_host(|host| {
+        host.facts
+            .iter()
+            .any(|(key, value)| key == "sender" && value == sender)
+    });
     if !is_kept {
         check_sender(sender)?;
     }
     if recipients.is_empty() {
         return Err("the message has no recipient".to_owned());
     }
-    recipients.iter().try_for_each(|address| check_address(address))?;
-    effect(Effect::Forwarded { sender: sender.to_owned(), recipients: recipients.to_vec() })
+    recipients
+        .iter()
+        .try_for_each(|address| check_address(address))?;
+    effect(Effect::Forwarded {
+        sender: sender.to_owned(),
+        recipients: recipients.to_vec(),
+    })
 }
 
-pub(crate) fn mailbox_append(_: Message<'_>, mailbox: &str, flags: &[String]) -> Result<(), String> {
+pub(crate) fn mailbox_append(
+    _: Message<'_>,
+    mailbox: &str,
+    flags: &[String],
+) -> Result<(), String> {
     if !with_host(|host| host.mailboxes.contains(mailbox)) {
         return Err("there is no such mailbox".to_owned());
     }
-    effect(Effect::Filed { mailbox: mailbox.to_owned(), flags: flags.to_vec() })
+    effect(Effect::Filed {
+        mailbox: mailbox.to_owned(),
+        flags: flags.to_vec(),
+    })
 }
 
 pub(crate) fn file_append(label: &str, bytes: &[u8]) -> Result<(), String> {
@@ -244,17 +322,26 @@ pub(crate) fn file_append(label: &str, bytes: &[u8]) -> Result<(), String> {
     if bytes.len() > FILE_BYTES {
         return Err("these are too many bytes for one call".to_owned());
     }
-    effect(Effect::Appended { label: label.to_owned(), bytes: bytes.to_vec() })
+    effect(Effect::Appended {
+        label: label.to_owned(),
+        bytes: bytes.to_vec(),
+    })
 }
 
 pub(crate) fn file_append_mbox(label: &str, _: Message<'_>) -> Result<(), String> {
     check_file(label)?;
-    effect(Effect::AppendedMbox { label: label.to_owned() })
+    effect(Effect::AppendedMbox {
+        label: label.to_owned(),
+    })
 }
 
 pub(crate) fn program_run(label: &str, _: Message<'_>) -> Result<Ended, String> {
     with_host(|host| {
-        let ended = host.programs.get(label).cloned().ok_or_else(|| "there is no such program".to_owned())?;
+        let ended = host
+            .programs
+            .get(label)
+            .cloned()
+            .ok_or_else(|| "there is no such program".to_owned())?;
         host.ran.push(label.to_owned());
         Ok(ended)
     })
@@ -266,11 +353,17 @@ fn effect(effect: Effect) -> Result<(), String> {
 }
 
 fn as_text(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
 fn check_file(label: &str) -> Result<(), String> {
-    if with_host(|host| host.files.contains(label)) { Ok(()) } else { Err("there is no such file".to_owned()) }
+    if with_host(|host| host.files.contains(label)) {
+        Ok(())
+    } else {
+        Err("there is no such file".to_owned())
+    }
 }
 
 fn check_edit(name: &str, value: &str) -> Result<(), String> {
@@ -301,13 +394,21 @@ fn check_sender(address: &str) -> Result<(), String> {
         let mut domains = host.facts.iter().filter(|(key, _)| key == "domain");
         domains.any(|(_, domain)| address.to_lowercase().ends_with(&format!("@{domain}")))
     });
-    if own { Ok(()) } else { Err("the sender is not an address of this domain".to_owned()) }
+    if own {
+        Ok(())
+    } else {
+        Err("the sender is not an address of this domain".to_owned())
+    }
 }
 
 fn check_address(address: &str) -> Result<(), String> {
     let is_bad = |c: char| c.is_control() || c.is_whitespace() || c == '<' || c == '>';
     match address.rsplit_once('@') {
-        Some((local, domain)) if !local.is_empty() && !domain.is_empty() && !address.contains(is_bad) => Ok(()),
+        Some((local, domain))
+            if !local.is_empty() && !domain.is_empty() && !address.contains(is_bad) =>
+        {
+            Ok(())
+        }
         _ => Err("this is not an address".to_owned()),
     }
 }

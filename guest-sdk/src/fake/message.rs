@@ -15,7 +15,9 @@ pub(super) fn fields(message: &[u8]) -> Vec<(String, Vec<u8>)> {
                 value.extend(line);
             }
         } else if let Some(colon) = line.iter().position(|&byte| byte == b':') {
-            let name = String::from_utf8_lossy(&line[..colon]).trim_end().to_owned();
+            let name = String::from_utf8_lossy(&line[..colon])
+                .trim_end()
+                .to_owned();
             fields.push((name, line[colon + 1..].to_vec()));
         }
     }
@@ -29,7 +31,9 @@ pub(super) fn fields(message: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// The values of the fields of a name, unfolded and decoded.
 pub(super) fn texts(message: &[u8], name: &str) -> Vec<String> {
-    let matching = fields(message).into_iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    let matching = fields(message)
+        .into_iter()
+        .filter(|(known, _)| known.eq_ignore_ascii_case(name));
     matching.map(|(_, value)| decoded(&value)).collect()
 }
 
@@ -86,14 +90,18 @@ impl Part {
 
 /// The parts that are not multiparts themselves.
 pub(super) fn parts(message: &[u8]) -> Vec<Part> {
-    let Some(message) = MessageParser::default().parse(message) else { return Vec::new() };
+    let Some(message) = MessageParser::default().parse(message) else {
+        return Vec::new();
+    };
     let mut parts = Vec::new();
     collect(&message, 0, "", &mut parts);
     parts
 }
 
 fn collect(message: &mail_parser::Message<'_>, index: u32, path: &str, parts: &mut Vec<Part>) {
-    let Some(part) = message.parts.get(index as usize) else { return };
+    let Some(part) = message.parts.get(index as usize) else {
+        return;
+    };
     if let PartType::Multipart(children) = &part.body {
         for (number, &child) in children.iter().enumerate() {
             let dot = if path.is_empty() { "" } else { "." };
@@ -113,7 +121,9 @@ fn read(part: &MessagePart<'_>, path: String) -> Part {
     Part {
         path,
         media_type,
-        disposition: part.content_disposition().map(|found| found.ctype().to_lowercase()),
+        disposition: part
+            .content_disposition()
+            .map(|found| found.ctype().to_lowercase()),
         name: part.attachment_name().map(ToOwned::to_owned),
         size: u64::from(part.offset_end - part.offset_body),
         bytes: part.contents().to_vec(),

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::Level;
 use crate::program::Ended;
-use crate::{CheckConfig, Connect, Context, Data, Deliver, Ehlo, Mail, Message, Outcome, Rcpt, Start, Verdict};
+use crate::{
+    CheckConfig, Connect, Context, Data, Deliver, Ehlo, Mail, Message, Outcome, Rcpt, Start,
+    Verdict,
+};
 
 /// Something that a call wanted to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +108,9 @@ thread_local! {
 /// Asks the host of the running call. A capability used outside of a call is a fault of the test.
 pub(super) fn with_host<T>(ask: impl FnOnce(&mut Host) -> T) -> T {
     CURRENT.with_borrow_mut(|host| {
-        ask(host.as_mut().expect("capabilities are there only while fake::Host calls a hook"))
+        ask(host
+            .as_mut()
+            .expect("capabilities are there only while fake::Host calls a hook"))
     })
 }
 
@@ -113,8 +118,13 @@ impl Host {
     /// An inbound call for the domain `abc.test`, at 2026-01-01T00:00:00Z, with an empty
     /// configuration and an empty message.
     pub fn new() -> Self {
-        let host = Self { now_ms: 1_767_225_600_000, ..Self::default() };
-        host.fact("domain", "abc.test").fact("direction", "inbound").fact("encrypted", "false")
+        let host = Self {
+            now_ms: 1_767_225_600_000,
+            ..Self::default()
+        };
+        host.fact("domain", "abc.test")
+            .fact("direction", "inbound")
+            .fact("encrypted", "false")
     }
 
     /// Sets a fact of the context, in place of what it was. `recipient` and others with several
@@ -172,7 +182,14 @@ impl Host {
     /// Makes the label of a program known that ends with this exit code and output.
     pub fn program(self, label: &str, exit_code: i32, output: &str) -> Self {
         let output = output.as_bytes().to_vec();
-        self.program_ended(label, Ended { exit_code: Some(exit_code), timed_out: false, output })
+        self.program_ended(
+            label,
+            Ended {
+                exit_code: Some(exit_code),
+                timed_out: false,
+                output,
+            },
+        )
     }
 
     /// Makes the label of a program known that ends in this way.
@@ -216,7 +233,8 @@ impl Host {
 
     /// Calls hook `rcpt` with a recipient, which stays known as one unless it is refused.
     pub fn rcpt<T: Rcpt>(&mut self, recipient: &str) -> Verdict {
-        self.facts.push(("recipient".to_owned(), recipient.to_owned()));
+        self.facts
+            .push(("recipient".to_owned(), recipient.to_owned()));
         let verdict = self.policy(|| T::rcpt(&CONTEXT, recipient));
         if verdict.is_refusal() {
             self.facts.pop();
@@ -258,7 +276,9 @@ impl Host {
     /// The value of a kv key.
     pub fn kv_value(&self, key: &str) -> Option<&[u8]> {
         let (value, ends_ms) = self.kv.get(key)?;
-        ends_ms.is_none_or(|end| end > self.now_ms).then_some(value.as_slice())
+        ends_ms
+            .is_none_or(|end| end > self.now_ms)
+            .then_some(value.as_slice())
     }
 
     /// The labels of the programs that were run.

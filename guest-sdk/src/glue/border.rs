@@ -120,11 +120,19 @@ pub(crate) fn submit_send(draft: Draft) -> Result<(), String> {
     host::submit::send(draft)
 }
 
-pub(crate) fn submit_forward(message: Message<'_>, sender: &str, recipients: &[String]) -> Result<(), String> {
+pub(crate) fn submit_forward(
+    message: Message<'_>,
+    sender: &str,
+    recipients: &[String],
+) -> Result<(), String> {
     host::submit::forward(message, sender, recipients)
 }
 
-pub(crate) fn mailbox_append(message: Message<'_>, mailbox: &str, flags: &[String]) -> Result<(), String> {
+pub(crate) fn mailbox_append(
+    message: Message<'_>,
+    mailbox: &str,
+    flags: &[String],
+) -> Result<(), String> {
     host::mailbox::append(message, mailbox, flags)
 }
 
@@ -138,5 +146,9 @@ pub(crate) fn file_append_mbox(label: &str, message: Message<'_>) -> Result<(), 
 
 pub(crate) fn program_run(label: &str, message: Message<'_>) -> Result<Ended, String> {
     let ended = host::program::run(label, message)?;
-    Ok(Ended { exit_code: ended.exit_code(), timed_out: ended.timed_out(), output: ended.output() })
+    Ok(Ended {
+        exit_code: ended.exit_code(),
+        timed_out: ended.timed_out(),
+        output: ended.output(),
+    })
 }
