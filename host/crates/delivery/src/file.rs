@@ -23,8 +23,6 @@
 mod beneath;
 mod lock;
 mod mbox;
-#[cfg(test)]
-mod tests;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -19,8 +19,6 @@
 //! | signal, deadline, not started | deferred 4.3.0, 4.3.5 |
 
 mod run;
-#[cfg(test)]
-mod tests;
 mod values;
 
 use std::path::PathBuf;

@@ -30,16 +30,18 @@ pub(super) fn acquire(
     wait: Duration,
 ) -> Result<(File, DotLock), FileError> {
     let deadline = Instant::now() + wait;
+    let mut held = None;
     loop {
-        if let Some(file) = try_flock(folder, path)? {
-            while Instant::now() <= deadline {
-                if let Some(lock) = DotLock::try_new(folder, path)? {
-                    return Ok((file, lock));
-                }
-                std::thread::sleep(PAUSE);
-            }
+        if held.is_none() {
+            held = try_flock(folder, path)?;
         }
-        if Instant::now() > deadline {
+        if held.is_some()
+            && let Some(lock) = DotLock::try_new(folder, path)?
+            && let Some(file) = held.take()
+        {
+            return Ok((file, lock));
+        }
+        if Instant::now() >= deadline {
             return Err(FileError::Locked);
         }
         std::thread::sleep(PAUSE);
@@ -95,6 +97,7 @@ impl DotLock {
             }
             None => {
                 if is_left_over(folder, &path)? {
+                    // The next try takes it, unless another program was faster.
                     folder.remove(&path)?;
                 }
                 Ok(None)
