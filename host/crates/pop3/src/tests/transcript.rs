@@ -62,7 +62,7 @@ impl Transcript {
         let line = format!("{}\r\n", fill(text));
         match (self.blocks.last_mut(), client) {
             (Some(Block::Client(bytes)), true) | (Some(Block::Server(bytes)), false) => {
-                bytes.extend(line.into_bytes())
+                bytes.extend(line.into_bytes());
             }
             (_, true) => self.blocks.push(Block::Client(line.into_bytes())),
             (_, false) => self.blocks.push(Block::Server(line.into_bytes())),
