@@ -1,8 +1,6 @@
 //! `word; name=value; …` of MIME header fields (RFC 2045 §5.1, RFC 2183 §2, RFC 2231).
 
-use mail_parser::decoders::charsets::map::charset_decoder;
-
-use super::content::{decode_words, unfold};
+use super::content::{decode_words, to_text, unfold};
 use crate::limits;
 
 /// One parameter, as written but unquoted. RFC 2231 pieces keep their names (`filename*0*`).
@@ -154,16 +152,6 @@ fn decoded(parameters: &[Parameter], name: &str) -> Option<String> {
         }
     }
     (!parameters.is_empty()).then(|| to_text(&bytes, charset))
-}
-
-fn to_text(bytes: &[u8], charset: Option<&[u8]>) -> String {
-    match charset
-        .filter(|charset| !charset.is_empty())
-        .and_then(charset_decoder)
-    {
-        Some(decoder) => decoder(bytes),
-        None => String::from_utf8_lossy(bytes).into_owned(),
-    }
 }
 
 /// `charset'language'rest` (RFC 2231 §4).
