@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::script::{Event, Run, check, config, letter};
+use super::script::{Event, Run, check, config, describe, letter};
 use crate::client::stuffing::DotEncoder;
 use crate::client::{Client, Step};
 
@@ -99,13 +99,6 @@ fn s02_stored_bytes_never_end_the_message_early() {
 
 #[test]
 fn s05_bytes_before_the_handshake_ends_are_never_replies() {
-    let opening = "
-        S: 220 mx.abc.test
-        C: EHLO out.test
-        S: 250-mx.abc.test
-        S: 250 STARTTLS
-        C: STARTTLS
-    ";
     // Behind the reply to STARTTLS, in the same segment or in the next.
     let events = |chunks: &[&[u8]]| {
         let mut run = Run::new(config(), &[letter(&["ann@abc.test"], b"x")], 1);
@@ -140,38 +133,51 @@ fn s05_bytes_before_the_handshake_ends_are_never_replies() {
     // Half a line behind it is as bad.
     let clean = Event::Write("EHLO out.test\r\n".to_owned());
     assert_eq!(events(&[b"220 go\r\n"]), [Event::StartTls, clean]);
-    // A verdict that came before the message did.
-    check(
-        &config(),
-        &[letter(&["ann@abc.test"], b"x")],
-        &opening.replace(
-            "S: 250 STARTTLS\n        C: STARTTLS",
-            "
-        S: 250 PIPELINING
-        C: MAIL FROM:<bob@xyz.test>
-        C: RCPT TO:<ann@abc.test>
-        C: DATA
-        S: 250 ok
-        S: 250 ok
-        LOST
-        DONE 4.4.2
-        CLOSE
-    ",
-        ),
-    );
-    let mut run = Run::new(config(), &[letter(&["ann@abc.test"], b"x")], 1);
-    for chunk in [
-        "220 mx\r\n",
-        "250-mx\r\n250 PIPELINING\r\n",
-        "250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n",
-    ] {
-        run.client.handle_input(chunk.as_bytes(), run.now);
-        run.drain();
+}
+
+/// A verdict on a message that was not sent yet, whole or only begun.
+#[test]
+fn s05_a_verdict_before_the_message_is_no_verdict() {
+    for early in ["250 taken\r\n", "2", "550 5.7.1 no\r\n"] {
+        let mut run = Run::new(config(), &[letter(&["ann@abc.test"], b"x")], 1);
+        for chunk in [
+            "220 mx\r\n",
+            "250-mx\r\n250 PIPELINING\r\n",
+            &format!("250 ok\r\n250 ok\r\n354 go\r\n{early}"),
+        ] {
+            run.client.handle_input(chunk.as_bytes(), run.now);
+            run.drain();
+        }
+        let end = [Event::Done("4.5.0".to_owned()), Event::Close];
+        assert_eq!(run.events[run.events.len() - 2..], end, "{early:?}");
     }
-    assert_eq!(
-        run.events[run.events.len() - 2..],
-        [Event::Done("4.5.0".to_owned()), Event::Close]
-    );
+    // While the text goes out, a refusal counts and everything else does not.
+    for (early, outcome) in [
+        ("250 taken\r\n", "4.5.0"),
+        ("552 5.3.4 no\r\n", "5.3.4"),
+        ("421 bye\r\n", "4.0.0"),
+    ] {
+        let now = Instant::now();
+        let mut client = Client::new(config(), now);
+        client.send(letter(&["ann@abc.test"], b"").message, now);
+        for chunk in [
+            "220 mx\r\n",
+            "250-mx\r\n250 PIPELINING\r\n",
+            "250 ok\r\n250 ok\r\n354 go\r\n",
+        ] {
+            client.handle_input(chunk.as_bytes(), now);
+            while matches!(client.poll_step(), Step::Write(_)) {}
+        }
+        assert_eq!(client.poll_step(), Step::NeedBody);
+        client.handle_body(b"half of it", now);
+        client.handle_input(early.as_bytes(), now);
+        assert!(matches!(client.poll_step(), Step::Write(_)));
+        let Step::Done(report) = client.poll_step() else {
+            panic!("a report comes")
+        };
+        assert_eq!(describe(&report), outcome);
+        assert_eq!(client.poll_step(), Step::Close);
+    }
 }
 
 #[test]
@@ -214,6 +220,14 @@ fn n08_replies_have_a_form_and_an_end() {
         }
         assert_eq!(client.poll_step(), Step::Close);
     }
+    // All at once, and with an end.
+    let mut run = Run::new(config(), &[], 1);
+    run.client.handle_input(
+        format!("{}220 mx\r\n", "220-y\r\n".repeat(10_000)).as_bytes(),
+        run.now,
+    );
+    run.drain();
+    assert_eq!(run.events, [Event::Close]);
     // A long one that has an end, in lines that end as they like.
     let mut run = Run::new(config(), &[], 1);
     run.client.handle_input(
