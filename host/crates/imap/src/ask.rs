@@ -328,6 +328,9 @@ pub struct Changes {
     pub rows: Vec<Row>,
     /// UIDs expunged since. May name more than the session ever knew.
     pub expunged: Vec<Uid>,
+    /// Where the store cannot tell all that was expunged since: every UID there is, ascending.
+    /// What is not among them is gone.
+    pub existing: Option<Vec<Uid>>,
     /// The mailbox itself is gone, or this person may no longer read it.
     pub gone: bool,
 }

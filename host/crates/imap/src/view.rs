@@ -122,6 +122,13 @@ impl View {
             }
         }
         self.mark_gone(&changes.expunged);
+        if let Some(existing) = changes.existing {
+            let uids = self.rows.iter().map(|row| row.uid);
+            let gone: Vec<Uid> = uids
+                .filter(|uid| existing.binary_search(uid).is_err())
+                .collect();
+            self.mark_gone(&gone);
+        }
     }
 
     /// Messages were expunged.

@@ -133,6 +133,21 @@ fn what_the_client_never_knew_is_not_told() {
 }
 
 #[test]
+fn where_the_log_is_too_short_what_exists_tells() {
+    let mut view = view(&[10, 20, 30, 40]);
+    let existing = Some(vec![Uid(20), Uid(40), Uid(50)]);
+    view.apply(Changes {
+        rows: vec![row(50, Flags::NONE)],
+        existing,
+        ..Changes::default()
+    });
+    assert_eq!(
+        told(&mut view, Told),
+        ["1 EXPUNGE", "2 EXPUNGE", "3 EXISTS"]
+    );
+}
+
+#[test]
 fn flags_are_told_once_under_the_new_numbers() {
     check(&[
         Rows(&[(30, Flags::SEEN)]),

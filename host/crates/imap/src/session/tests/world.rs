@@ -465,6 +465,7 @@ impl Host {
                     modseq,
                     rows: rows.collect(),
                     expunged: expunged.collect(),
+                    existing: None,
                     gone: false,
                 })
             }
