@@ -1,0 +1,169 @@
+//! IMAP: the session's questions, answered by the login way and a person's mailboxes.
+//!
+//! ```text
+//!   Adapter ── Authenticate ──> SignIn (login way)
+//!      │ signed in
+//!      v
+//!   Account ── mailboxes ─ messages ─ append ──> store::Store
+//!      └ Selected: the mailbox, its watch, the messages open for reading
+//! ```
+//!
+//! What a person may not see is answered as what is not there: the store says `NotFound` for
+//! both, and nothing here asks it in another name.
+
+mod account;
+mod append;
+mod convert;
+mod mailboxes;
+mod messages;
+
+use std::sync::Arc;
+
+use imap::ask::LoginOutcome;
+use imap::{Answer, Ask, Config, Event, ImapSession, SendMessage, StartTls};
+use mail::{Service, Transport};
+use net::{Connection, DriveOptions, Handler, Outlet, SendError};
+use store::{Owner, Quota};
+use tokio::sync::Notify;
+
+use super::sign_in::access;
+use super::{SignIn, SignedIn, Watchdog};
+use crate::site::Site;
+
+use account::{Account, Quotas};
+
+/// Serves one connection.
+pub(super) async fn attend(site: Arc<Site>, service: Service, connection: Connection, drive: DriveOptions) {
+    let config = Config {
+        host: site.hostname.to_string(),
+        starttls: if service.is_implicit_tls() { StartTls::Absent } else { StartTls::Offered },
+        limits: site.config.limits.clone(),
+    };
+    let Connection { stream, transport, shutdown } = connection;
+    let mut session = ImapSession::new(Arc::new(config), &transport, std::time::Instant::now());
+    let (watchdog, shutdown) = Watchdog::new(shutdown);
+    let mut adapter =
+        Adapter { site, service, transport: transport.clone(), watchdog, account: None, changed: Arc::default() };
+    net::drive(stream, transport, &mut session, &mut adapter, &drive, shutdown).await;
+}
+
+struct Adapter {
+    site: Arc<Site>,
+    service: Service,
+    transport: Transport,
+    watchdog: Watchdog,
+    /// Who signed in.
+    account: Option<Box<Account>>,
+    /// Told by the watch of the selected mailbox.
+    changed: Arc<Notify>,
+}
+
+impl Handler<ImapSession> for Adapter {
+    async fn answer(&mut self, ask: Ask) -> Answer {
+        match (ask, &mut self.account) {
+            (Ask::Authenticate(credentials), _) => Answer::Login(self.authenticate(&credentials).await),
+            (ask, Some(account)) => account.answer(ask).await,
+            (_, None) => {
+                tracing::error!("a session asked for mailboxes before it signed in");
+                Answer::Refused(imap::ask::Refusal::ServerBug)
+            }
+        }
+    }
+
+    async fn body(&mut self, bytes: Vec<u8>) {
+        if let Some(account) = &mut self.account {
+            account.append_bytes(&bytes);
+        }
+    }
+
+    async fn discard_body(&mut self) {
+        if let Some(account) = &mut self.account {
+            account.append_discard();
+        }
+    }
+
+    async fn send(&mut self, send: SendMessage, outlet: &mut Outlet<'_>) -> Result<(), SendError> {
+        match &self.account {
+            Some(account) => account.send(&send, outlet).await,
+            None => Err(SendError::Source("nobody signed in".to_owned())),
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        if let Some(account) = &mut self.account {
+            // Between commands nothing is read; thousands of idle sessions hold nothing open.
+            account.close_messages();
+        }
+        self.changed.notified().await;
+        Event::Changed
+    }
+
+    fn transport_changed(&mut self, transport: &Transport) {
+        self.transport = transport.clone();
+        self.account = None;
+    }
+}
+
+impl Adapter {
+    async fn authenticate(&mut self, credentials: &sasl::Credentials) -> LoginOutcome {
+        // RFC 4616 §2: acting for somebody else is not offered.
+        if credentials.authorization.is_some() {
+            return LoginOutcome::Refused;
+        }
+        let sign_in = SignIn {
+            service: self.service,
+            login: &credentials.login,
+            password: &credentials.password,
+            transport: &self.transport,
+        };
+        let login = match sign_in.run(&self.site).await {
+            SignedIn::In(login) => login,
+            SignedIn::Refused => return LoginOutcome::Refused,
+            SignedIn::Unavailable => return LoginOutcome::Unavailable,
+        };
+        let account = Account::new(
+            Arc::clone(&self.site.store),
+            access(&login),
+            login.person.id,
+            Box::new(SiteQuotas { site: Arc::clone(&self.site) }),
+            Arc::clone(&self.changed),
+        );
+        if let Err(error) = account.prepare().await {
+            tracing::error!(%error, person = %login.person.id, "the mailboxes of a person cannot be prepared");
+            return LoginOutcome::Unavailable;
+        }
+        self.watchdog.guard(&self.site, &login);
+        self.account = Some(Box::new(account));
+        LoginOutcome::Accepted
+    }
+}
+
+/// The quotas in force, from the directory.
+struct SiteQuotas {
+    site: Arc<Site>,
+}
+
+impl Quotas for SiteQuotas {
+    fn of(&self, access: &mail::Access, owner: Owner) -> (Quota, Quota) {
+        let limit = |quota| match quota {
+            directory::Quota::Limit(limit) => Some(limit),
+            directory::Quota::Default | directory::Quota::Unlimited => None,
+        };
+        let domain = self.site.directory.snapshot().domain_by_id(access.domain());
+        let domain = domain.map_or(Quota::NONE, |entry| Quota {
+            bytes: limit(entry.quota_bytes),
+            messages: limit(entry.quota_messages),
+        });
+        let owner = match owner {
+            Owner::Person(person) => {
+                let entry = self.site.directory.snapshot().person(access.domain(), person);
+                entry.map_or(Quota::NONE, |entry| Quota {
+                    bytes: limit(entry.quota_bytes),
+                    messages: limit(entry.quota_messages),
+                })
+            }
+            Owner::Group(_) | Owner::Domain => Quota::NONE,
+        };
+        (owner, domain)
+    }
+}
