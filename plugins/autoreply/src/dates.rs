@@ -1,9 +1,13 @@
 //! Points in time as directories write them.
 
-/// Milliseconds since the Unix epoch of `YYYYMMDDHHMMSSZ` (generalized time, RFC 4517 §3.3.13) or
-/// `YYYY-MM-DD[THH:MM:SS[.fraction]][Z]` (RFC 3339 §5.6), both in UTC; `None` for anything else
-/// and for times before 1970.
+/// Milliseconds since the Unix epoch of `YYYYMMDDHHMMSSZ` (generalized time, RFC 4517 §3.3.13),
+/// `YYYY-MM-DD[THH:MM:SS[.fraction]][Z]` (RFC 3339 §5.6), both in UTC, or seconds since the Unix
+/// epoch; `None` for anything else and for times before 1970.
 pub(crate) fn parse(text: &str) -> Option<u64> {
+    // Neither a date nor a date with a time has so many digits.
+    if matches!(text.len(), 1..=7 | 9..=11) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse::<u64>().ok()?.checked_mul(1000);
+    }
     let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
     let whole = text.split('.').next().unwrap_or(text);
     let digits: String = whole.chars().filter(char::is_ascii_digit).collect();
@@ -19,7 +23,6 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
         .collect();
     let known = [
         "00000000",
-        "0000000000",
         "000000000000",
         "00000000000000",
         "0000-00-00",

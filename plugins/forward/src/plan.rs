@@ -14,8 +14,9 @@ pub(crate) enum Plan {
     Unset(String),
 }
 
-/// `delivered_to` are the fields of that name: each host that delivers or sends on adds one
-/// (RFC 9228 §3), so the same one twice is a loop, and their number is the number of hops.
+/// `delivered_to` are the fields of that name, the newest first: each host that delivers or sends on
+/// puts one in front (RFC 9228 §3). The first is the mark of this delivery, and goes on with the
+/// message. The same one again is a loop, and their number is the number of hops.
 pub(crate) fn plan(
     addresses: &[String],
     recipient: &str,
@@ -23,10 +24,14 @@ pub(crate) fn plan(
     limit: usize,
 ) -> Plan {
     let own = key(recipient);
-    if delivered_to.iter().any(|address| key(address) == own) {
+    let before = match delivered_to {
+        [mark, before @ ..] if key(mark) == own => before,
+        before => before,
+    };
+    if before.iter().any(|address| key(address) == own) {
         return Plan::Loop(format!("The message was delivered to {recipient} before"));
     }
-    if delivered_to.len() >= HOPS {
+    if before.len() >= HOPS {
         return Plan::Loop(format!("The message was sent on {HOPS} times"));
     }
     let mut targets: Vec<String> = Vec::new();

@@ -50,7 +50,7 @@ fn a_refusal_of_the_host_defers() {
     assert_eq!(host.effects(), []);
 }
 
-/// A → B → A: each host adds its `Delivered-To` to what it sends on.
+/// A → B → A: the host puts its `Delivered-To` in front before it asks, and it goes on.
 #[test]
 fn l10_two_that_forward_to_each_other_stop() {
     let people = [
@@ -61,6 +61,7 @@ fn l10_two_that_forward_to_each_other_stop() {
     let mut hops = 0;
     let last = loop {
         let (recipient, target) = people[hops % 2];
+        message = format!("Delivered-To: {recipient}\r\n{message}");
         let mut host = Host::new()
             .fact("sender", "dora@else.test")
             .fact("recipient", recipient)
@@ -70,7 +71,6 @@ fn l10_two_that_forward_to_each_other_stop() {
         if !outcome.is_done() {
             break outcome;
         }
-        message = format!("Delivered-To: {recipient}\r\n{message}");
         hops += 1;
         assert!(hops <= 10, "{message}");
     };

@@ -264,7 +264,8 @@ fn allowed(member: &str, to: &str) -> Option<bool> {
 
 fn placed(edges: &[Edge]) -> Vec<String> {
     let mut complaints = Vec::new();
-    for edge in edges.iter().filter(|edge| !edge.test_only) {
+    let ships = |edge: &&Edge| !edge.test_only && edge.from != "postroom-tests";
+    for edge in edges.iter().filter(ships) {
         for (library, places) in PLACES {
             let matches = match library.strip_suffix('*') {
                 Some(start) => edge.to.starts_with(start),

@@ -45,16 +45,35 @@ fn without_an_address_it_waits() {
 #[test]
 fn l10_a_loop_ends() {
     let looping = Plan::Loop(String::new());
+    let go_on = to(&["bob@xyz.test"]);
     check(&["ann@abc.test"], &[], &looping);
     check(&["\"Ann\"@abc.test"], &[], &looping);
-    check(&["bob@xyz.test"], &["ann@abc.test"], &looping);
+    // The mark of this very delivery is none of a loop; one below it is.
+    check(&["bob@xyz.test"], &["ann@abc.test"], &go_on);
     check(
         &["bob@xyz.test"],
-        &["carl@x.test", " <Ann@ABC.test>"],
+        &["ann@abc.test", "ann@abc.test"],
         &looping,
     );
+    check(
+        &["bob@xyz.test"],
+        &["ann@abc.test", "carl@x.test", " <Ann@ABC.test>"],
+        &looping,
+    );
+    check(
+        &["bob@xyz.test"],
+        &["carl@x.test", "ann@abc.test"],
+        &looping,
+    );
+}
+
+#[test]
+fn l10_a_message_is_sent_on_ten_times_at_most() {
     let hops: Vec<String> = (0..HOPS).map(|hop| format!("{hop}@x.test")).collect();
-    let hops: Vec<&str> = hops.iter().map(String::as_str).collect();
-    check(&["bob@xyz.test"], &hops, &looping);
+    let mut hops: Vec<&str> = hops.iter().map(String::as_str).collect();
     check(&["bob@xyz.test"], &hops[1..], &to(&["bob@xyz.test"]));
+    check(&["bob@xyz.test"], &hops, &Plan::Loop(String::new()));
+    hops.insert(0, "ann@abc.test");
+    check(&["bob@xyz.test"], &hops, &Plan::Loop(String::new()));
+    check(&["bob@xyz.test"], &hops[..HOPS], &to(&["bob@xyz.test"]));
 }
