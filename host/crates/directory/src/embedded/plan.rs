@@ -2,6 +2,8 @@
 //!
 //! Pure: nothing is written here, so a change that is refused has touched nothing.
 
+mod apply;
+
 use std::collections::BTreeSet;
 
 use mail::{Domain, DomainId, GroupId, Mailbox, PersonId, Principal, Secret, Timestamp};
@@ -155,7 +157,7 @@ impl Planner<'_> {
             created: self.now,
             changed: self.now,
         };
-        apply_domain(&mut entry, &new.attributes);
+        apply::domain(&mut entry, &new.attributes);
         self.check_domain(&entry)?;
         let rows = vec![Row::Domain(Box::new(entry.clone()))];
         let changed = Changed::Domain(entry.id);
@@ -164,7 +166,7 @@ impl Planner<'_> {
 
     fn set_domain(&self, view: DomainView, changes: &DomainChanges) -> Result<Plan, AdminError> {
         let mut entry = DomainEntry::clone(&view.entry);
-        apply_domain(&mut entry, changes);
+        apply::domain(&mut entry, changes);
         entry.changed = self.now;
         if entry.administrators.is_empty() && !view.entry.administrators.is_empty() {
             return Err(last_administrator(&entry));
@@ -251,7 +253,7 @@ impl Planner<'_> {
             created: self.now,
             changed: self.now,
         };
-        apply_person(&mut entry, &new.attributes);
+        apply::person(&mut entry, &new.attributes);
         Ok(self.put_person(view, entry)?.with_new_id())
     }
 
@@ -261,7 +263,7 @@ impl Planner<'_> {
         mut entry: PersonEntry,
         changes: &PersonChanges,
     ) -> Result<Plan, AdminError> {
-        apply_person(&mut entry, changes);
+        apply::person(&mut entry, changes);
         self.put_person(view, entry)
     }
 
@@ -317,7 +319,7 @@ impl Planner<'_> {
             created: self.now,
             changed: self.now,
         };
-        apply_group(&mut entry, &new.attributes);
+        apply::group(&mut entry, &new.attributes);
         Ok(self.put_group(view, entry)?.with_new_id())
     }
 
@@ -327,7 +329,7 @@ impl Planner<'_> {
         mut entry: GroupEntry,
         changes: &GroupChanges,
     ) -> Result<Plan, AdminError> {
-        apply_group(&mut entry, changes);
+        apply::group(&mut entry, changes);
         self.put_group(view, entry)
     }
 
@@ -479,103 +481,4 @@ fn alias_at(view: &DomainView, address: &Mailbox) -> Result<AliasEntry, AdminErr
     alias
         .map(|entry| AliasEntry::clone(entry))
         .ok_or_else(|| AdminError::NotFound(format!("alias {address}")))
-}
-
-fn apply_domain(entry: &mut DomainEntry, changes: &DomainChanges) {
-    let changes = changes.clone();
-    changes.aliases.apply_or_default(&mut entry.aliases);
-    changes.status.apply_or_default(&mut entry.status);
-    changes.mail_status.apply_or_default(&mut entry.mail_status);
-    apply_services(changes.services, &mut entry.services);
-    changes
-        .administrators
-        .apply_or_default(&mut entry.administrators);
-    changes.postmaster.apply(&mut entry.postmaster);
-    changes.catch_all.apply(&mut entry.catch_all);
-    changes.smart_host.apply(&mut entry.smart_host);
-    changes
-        .service_names
-        .apply_or_default(&mut entry.service_names);
-    changes.quota_bytes.apply_or_default(&mut entry.quota_bytes);
-    changes
-        .quota_messages
-        .apply_or_default(&mut entry.quota_messages);
-    changes
-        .quota_people
-        .apply_or_default(&mut entry.quota_people);
-    changes.disabled_text.apply(&mut entry.disabled_text);
-    changes
-        .people_may_file
-        .apply_or_default(&mut entry.people_may_file);
-}
-
-fn apply_person(entry: &mut PersonEntry, changes: &PersonChanges) {
-    let changes = changes.clone();
-    let PersonChanges {
-        uid, message_store, ..
-    } = changes;
-    match uid {
-        Set::Keep => {}
-        Set::Clear => entry.uid = entry.mail.localpart().key(),
-        Set::To(uid) => entry.uid = uid,
-    }
-    match message_store {
-        Set::Keep => {}
-        Set::Clear => entry.message_store = crate::model::primary(),
-        Set::To(store) => entry.message_store = store,
-    }
-    changes.name.apply(&mut entry.name);
-    changes
-        .alternate_addresses
-        .apply_or_default(&mut entry.alternate_addresses);
-    changes
-        .equivalent_addresses
-        .apply_or_default(&mut entry.equivalent_addresses);
-    changes.status.apply_or_default(&mut entry.status);
-    changes.mail_status.apply_or_default(&mut entry.mail_status);
-    apply_services(changes.services, &mut entry.services);
-    changes
-        .delivery_options
-        .apply_or_default(&mut entry.delivery_options);
-    changes
-        .forwarding_addresses
-        .apply_or_default(&mut entry.forwarding_addresses);
-    changes.autoreply.apply_or_default(&mut entry.autoreply);
-    changes.program.apply(&mut entry.program);
-    changes.file.apply(&mut entry.file);
-    changes.shared.apply(&mut entry.shared);
-    changes.routing_address.apply(&mut entry.routing_address);
-    changes.quota_bytes.apply_or_default(&mut entry.quota_bytes);
-    changes
-        .quota_messages
-        .apply_or_default(&mut entry.quota_messages);
-    changes.language.apply(&mut entry.language);
-    changes.roles.apply_or_default(&mut entry.roles);
-}
-
-fn apply_group(entry: &mut GroupEntry, changes: &GroupChanges) {
-    let changes = changes.clone();
-    changes.name.apply(&mut entry.name);
-    changes
-        .alternate_addresses
-        .apply_or_default(&mut entry.alternate_addresses);
-    changes.members.apply_or_default(&mut entry.members);
-    changes.status.apply_or_default(&mut entry.status);
-    changes
-        .delivery_options
-        .apply_or_default(&mut entry.delivery_options);
-    changes.shared.apply(&mut entry.shared);
-    changes
-        .forwarding_addresses
-        .apply_or_default(&mut entry.forwarding_addresses);
-    changes.program.apply(&mut entry.program);
-    changes.file.apply(&mut entry.file);
-}
-
-fn apply_services(change: Set<crate::ServiceRules>, services: &mut ServiceAccess) {
-    match change {
-        Set::Keep => {}
-        Set::Clear => *services = ServiceAccess::Everything,
-        Set::To(rules) => *services = ServiceAccess::Rules(rules),
-    }
 }

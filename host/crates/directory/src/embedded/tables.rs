@@ -9,6 +9,8 @@
 //! | `aliases` | domain, address  | [`AliasEntry`] as JSON                  |
 //! | `audit`   | ascending number | [`AuditRecord`] as JSON                 |
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use mail::{DomainId, GroupId, PersonId, Secret};
@@ -64,69 +66,88 @@ pub(super) enum Row {
 
 /// Opens or makes the file. An existing file that cannot be read is left as it is.
 pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
-    let opened = if path.exists() {
-        Database::open(path)
-    } else {
-        Database::create(path)
-    };
-    opened.map_err(|error| match error {
+    if path.exists() {
+        return Database::open(path).map_err(|error| open_error(path, error));
+    }
+    let database = Database::create(path).map_err(|error| open_error(path, error))?;
+    // The file's name must survive a power failure as its rows do.
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| OpenError::Io(format!("{}: {error}", folder.display())))?;
+    Ok(database)
+}
+
+fn open_error(path: &Path, error: DatabaseError) -> OpenError {
+    match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
         DatabaseError::Storage(StorageError::Io(error))
-            if error.kind() != std::io::ErrorKind::InvalidData =>
+            if error.kind() != ErrorKind::InvalidData =>
         {
             OpenError::Io(format!("{}: {error}", path.display()))
         }
         error => OpenError::Damaged(error.to_string()),
-    })
+    }
 }
 
-/// Everything in the file. Makes the tables where the file is new.
+/// Everything in the file. Makes the tables where the file is new, and only there.
 pub(super) fn load(database: &Database) -> Result<(Snapshot, Counters), OpenError> {
-    prepare(database).map_err(|error| OpenError::Damaged(error.to_string()))?;
-    let (snapshot, counters, format) =
-        read(database).map_err(|error| OpenError::Damaged(error.to_string()))?;
-    if format > FORMAT {
-        return Err(OpenError::Newer {
-            found: format,
-            known: FORMAT,
-        });
+    let damaged = |error: redb::Error| OpenError::Damaged(error.to_string());
+    match stored_format(database).map_err(damaged)? {
+        None => prepare(database).map_err(damaged)?,
+        Some(found) if found > FORMAT => {
+            return Err(OpenError::Newer {
+                found,
+                known: FORMAT,
+            });
+        }
+        Some(_) => {}
     }
-    Ok((snapshot, counters))
+    read(database).map_err(damaged)
+}
+
+/// The format of the file; `None` while it has no table at all.
+fn stored_format(database: &Database) -> Result<Option<u64>, redb::Error> {
+    let read = database.begin_read()?;
+    if read.list_tables()?.next().is_none() {
+        return Ok(None);
+    }
+    let format = read
+        .open_table(META)?
+        .get("format")?
+        .map(|value| value.value());
+    format
+        .map(Some)
+        .ok_or_else(|| redb::Error::Corrupted("it has no format".to_owned()))
 }
 
 fn prepare(database: &Database) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
-    {
-        let mut meta = write.open_table(META)?;
-        if meta.get("format")?.is_none() {
-            meta.insert("format", FORMAT)?;
-        }
-        write.open_table(DOMAINS)?;
-        write.open_table(PEOPLE)?;
-        write.open_table(GROUPS)?;
-        write.open_table(ALIASES)?;
-        write.open_table(AUDIT)?;
-    }
+    write.open_table(META)?.insert("format", FORMAT)?;
+    write.open_table(DOMAINS)?;
+    write.open_table(PEOPLE)?;
+    write.open_table(GROUPS)?;
+    write.open_table(ALIASES)?;
+    write.open_table(AUDIT)?;
     write.commit()?;
     Ok(())
 }
 
-fn read(database: &Database) -> Result<(Snapshot, Counters, u64), redb::Error> {
+fn read(database: &Database) -> Result<(Snapshot, Counters), redb::Error> {
     let read = database.begin_read()?;
     let meta = read.open_table(META)?;
     let number = |name: &str, default| {
-        Ok::<_, redb::Error>(meta.get(name)?.map_or(default, |value| value.value()))
+        let stored = meta.get(name)?;
+        Ok::<_, redb::Error>(stored.map_or(default, |value| value.value()))
     };
-    let format = number("format", FORMAT)?;
     let counters = Counters {
         next_id: number("next-id", 1)?,
         next_audit: number("next-audit", 1)?,
     };
     let mut snapshot = Snapshot::default();
     snapshot.set_generation(number("generation", 0)?);
-    if format > FORMAT {
-        return Ok((snapshot, counters, format));
-    }
     let (domains, people) = (read.open_table(DOMAINS)?, read.open_table(PEOPLE)?);
     let (groups, aliases) = (read.open_table(GROUPS)?, read.open_table(ALIASES)?);
     for row in domains.iter()? {
@@ -149,7 +170,7 @@ fn read(database: &Database) -> Result<(Snapshot, Counters, u64), redb::Error> {
         }
         snapshot.put_new(view);
     }
-    Ok((snapshot, counters, format))
+    Ok((snapshot, counters))
 }
 
 fn parse<T: DeserializeOwned>(row: &[u8]) -> Result<T, redb::Error> {

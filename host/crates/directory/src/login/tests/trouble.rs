@@ -1,6 +1,6 @@
 //! A09 in small: a directory in trouble is never "wrong password" or "no such user".
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use mail::{Domain, GroupId, Mailbox, PersonId, Secret, Tenant};
 use tokio::sync::watch;
@@ -12,14 +12,35 @@ use crate::{
     PersonEntry, SharedMailbox,
 };
 
-/// Answers as the embedded directory, except where it is in trouble.
-struct Troubled<'a> {
+/// Answers as the embedded directory, except where it is in trouble, and notes each password
+/// that is verified: is there somebody?
+pub(super) struct Troubled<'a> {
     inner: &'a EmbeddedDirectory,
     at: &'static str,
+    verified: Mutex<Vec<bool>>,
 }
 
-impl Troubled<'_> {
-    fn or<'a, T: Send + 'a>(&self, call: &str, answer: Future<'a, T>) -> Future<'a, T> {
+impl<'a> Troubled<'a> {
+    fn new(inner: &'a EmbeddedDirectory, at: &'static str) -> Self {
+        Self {
+            inner,
+            at,
+            verified: Mutex::default(),
+        }
+    }
+
+    pub(super) fn counting(inner: &'a EmbeddedDirectory) -> Self {
+        Self::new(inner, "")
+    }
+
+    pub(super) fn verified(&self) -> Vec<bool> {
+        self.verified
+            .lock()
+            .expect("no test panics with it")
+            .clone()
+    }
+
+    fn or<'b, T: Send + 'b>(&self, call: &str, answer: Future<'b, T>) -> Future<'b, T> {
         if call == self.at {
             return Box::pin(std::future::ready(Err(LookupError::Temporary(
                 "no server answers".to_owned(),
@@ -85,6 +106,10 @@ impl Directory for Troubled<'_> {
         person: Option<(Tenant, PersonId)>,
         password: Secret<String>,
     ) -> Future<'_, bool> {
+        self.verified
+            .lock()
+            .expect("no test panics with it")
+            .push(person.is_some());
         self.or(
             "verify_password",
             self.inner.verify_password(person, password),
@@ -108,10 +133,7 @@ async fn a09_trouble_is_unavailable_and_counts_as_no_failure() {
         ("verify_password", "ann@abc.test"),
         ("verify_password", "nobody@abc.test"),
     ] {
-        let directory = Troubled {
-            inner: &home.directory,
-            at,
-        };
+        let directory = Troubled::new(&home.directory, at);
         for _ in 0..10 {
             let mut request = request(login, RIGHT);
             request.server_name = Some("mail.abc.test".to_owned());
@@ -137,13 +159,7 @@ async fn trouble_ends_no_session() {
     for at in ["domain_by_id", "person"] {
         assert!(
             home.way
-                .may_stay(
-                    &Troubled {
-                        inner: &home.directory,
-                        at
-                    },
-                    &login
-                )
+                .may_stay(&Troubled::new(&home.directory, at), &login)
                 .await,
             "{at}"
         );
