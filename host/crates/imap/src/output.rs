@@ -1,6 +1,6 @@
 //! Responses as bytes.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use mail::limits;
 
@@ -63,10 +63,8 @@ impl Output {
 
     /// A piece of a line.
     pub(crate) fn number(&mut self, number: impl std::fmt::Display) {
-        // A writer over a vector cannot fail.
-        let mut text = String::new();
-        let _ = write!(text, "{number}");
-        self.text(&text);
+        // Writing to a vector cannot fail.
+        let _ = write!(self.0, "{number}");
     }
 
     /// The end of a line.

@@ -201,7 +201,7 @@ impl ImapSession {
                 Some(false)
             }
             Framed::Literal { .. } | Framed::TooLong | Framed::BareLineFeed => {
-                self.ending = Some(&words::IMAP_TOO_MANY_BAD);
+                self.ending = Some(&words::IMAP_CANNOT_GO_ON);
                 Some(false)
             }
         }

@@ -58,7 +58,8 @@ fn copied_now(copied: &Copied) -> Finish {
 /// RFC 6851 §4.3: COPYUID comes in an untagged OK before the EXPUNGEs.
 fn moved_now(copied: &Copied, context: &mut Context<'_>) -> Finish {
     if let Some(code) = code(copied) {
-        context.out.untagged(&format!("OK [{code}] Moved"));
+        let text = words::IMAP_MOVED.text();
+        context.out.untagged(&format!("OK [{code}] {text}"));
     }
     if let Some(view) = context.view.as_deref_mut() {
         let moved: Vec<Uid> = copied.pairs.iter().map(|&(uid, _)| uid).collect();

@@ -37,13 +37,13 @@ impl ImapSession {
             Framed::Literal { size, form } => self.literal(size, form),
             Framed::TooLong => {
                 self.out.untagged(&words::IMAP_LINE_TOO_LONG.line());
-                self.say_goodbye(&words::IMAP_TOO_MANY_BAD)
+                self.say_goodbye(&words::IMAP_CANNOT_GO_ON)
             }
             Framed::BareLineFeed => {
                 self.out.untagged(
                     &words::IMAP_SYNTAX.line_with(&[("detail", "a line ends in LF alone")]),
                 );
-                self.say_goodbye(&words::IMAP_TOO_MANY_BAD)
+                self.say_goodbye(&words::IMAP_CANNOT_GO_ON)
             }
         }
     }
@@ -80,7 +80,7 @@ impl ImapSession {
         let refused = self.framer.take();
         let tag = tag_of(&refused);
         self.out.tagged(&tag, &words::IMAP_LITERAL_TOO_BIG.line());
-        self.say_goodbye(&words::IMAP_TOO_MANY_BAD)
+        self.say_goodbye(&words::IMAP_CANNOT_GO_ON)
     }
 
     fn command(&mut self, frame: &[u8]) -> Advance {

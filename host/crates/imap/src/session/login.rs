@@ -55,7 +55,7 @@ impl ImapSession {
             Framed::Literal { .. } | Framed::TooLong | Framed::BareLineFeed => {
                 self.out
                     .tagged(&state.tag, &words::IMAP_AUTH_MALFORMED.line());
-                self.say_goodbye(&words::IMAP_TOO_MANY_BAD)
+                self.say_goodbye(&words::IMAP_CANNOT_GO_ON)
             }
         }
     }

@@ -138,7 +138,7 @@ impl ImapSession {
             Framed::Literal { .. } | Framed::TooLong | Framed::BareLineFeed => {
                 let line = words::IMAP_SYNTAX.line_with(&[("detail", "DONE was expected")]);
                 self.out.tagged(&state.tag, &line);
-                self.say_goodbye(&words::IMAP_TOO_MANY_BAD)
+                self.say_goodbye(&words::IMAP_CANNOT_GO_ON)
             }
         }
     }

@@ -26,7 +26,8 @@ fn selected_now(selected: Selected, context: &mut Context<'_>) -> Finish {
     out.untagged(&format!("{} EXISTS", view.rows().len()));
     out.untagged("0 RECENT");
     if let Some(number) = view.first_unseen() {
-        out.untagged(&format!("OK [UNSEEN {number}] First unseen"));
+        let text = words::IMAP_FIRST_UNSEEN.text();
+        out.untagged(&format!("OK [UNSEEN {number}] {text}"));
     }
     out.text("* OK [PERMANENTFLAGS ");
     let word = match view.mode {
@@ -39,10 +40,12 @@ fn selected_now(selected: Selected, context: &mut Context<'_>) -> Finish {
             &words::IMAP_EXAMINED
         }
     };
-    out.text("] Flags kept");
-    out.end();
-    out.untagged(&format!("OK [UIDVALIDITY {validity}] Epoch"));
-    out.untagged(&format!("OK [UIDNEXT {uid_next}] Next"));
+    out.text("] ");
+    out.line(&words::IMAP_FLAGS_KEPT.text());
+    let text = words::IMAP_UID_EPOCH.text();
+    out.untagged(&format!("OK [UIDVALIDITY {validity}] {text}"));
+    let text = words::IMAP_UID_NEXT.text();
+    out.untagged(&format!("OK [UIDNEXT {uid_next}] {text}"));
     Finish::word(word).then(Next::Select(Box::new(view)))
 }
 

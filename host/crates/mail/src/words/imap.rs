@@ -31,6 +31,16 @@ words! {
         "SELECT.", "-";
     IMAP_EXAMINED = ok(Some("READ-ONLY")), "Mailbox selected for reading",
         "EXAMINE, or SELECT without the right to write.", "-";
+    IMAP_FIRST_UNSEEN = ok(None), "The first message that was not seen",
+        "SELECT; the session puts its UNSEEN code before the text.", "-";
+    IMAP_FLAGS_KEPT = ok(None), "The flags that are kept",
+        "SELECT; the session puts its PERMANENTFLAGS code before the text.", "-";
+    IMAP_UID_EPOCH = ok(None), "The epoch of the UIDs",
+        "SELECT; the session puts its UIDVALIDITY code before the text.", "-";
+    IMAP_UID_NEXT = ok(None), "The UID of the next message",
+        "SELECT; the session puts its UIDNEXT code before the text.", "-";
+    IMAP_MOVED = ok(None), "Moved",
+        "MOVE; the session puts its COPYUID code before the text.", "-";
     IMAP_TLS_READY = ok(None), "Begin the TLS handshake",
         "STARTTLS was accepted.", "-";
     IMAP_LOGOUT = bye(None), "{host} closes the connection",
@@ -56,6 +66,8 @@ words! {
         "Over 32 levels of parentheses.", "Look at the client.";
     IMAP_TOO_MANY_BAD = bye(None), "Too many commands that were no commands",
         "20 wrong commands in one session.", "Look at the client.";
+    IMAP_CANNOT_GO_ON = bye(None), "The connection ends here: what follows cannot be told from commands",
+        "A line or a literal over its limit that was sent without waiting, or a line that ends in LF alone.", "Look at the client.";
 
     IMAP_AUTH_FAILED = no(Some("AUTHENTICATIONFAILED")), "User name or password is wrong, or signing in is not allowed here",
         "The login way refused; the log says at which step.", "`postroom explain --login USER` shows the step.";
