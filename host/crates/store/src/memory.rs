@@ -62,6 +62,10 @@ impl Log for MemoryLog {
         Ok(())
     }
 
+    fn has_room(&mut self) -> bool {
+        true
+    }
+
     fn applied(&mut self) {}
 
     fn close(&mut self) {}

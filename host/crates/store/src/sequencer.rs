@@ -41,6 +41,8 @@ pub(crate) enum AppendError {
 pub(crate) trait Log: Send {
     /// Makes the records durable, all of them, and adds to their changes where their bodies are.
     fn append(&mut self, records: &mut [Record]) -> std::result::Result<(), AppendError>;
+    /// Is there room again, after [`AppendError::Full`]?
+    fn has_room(&mut self) -> bool;
     /// The records are applied; brings the index up to date when it is time.
     fn applied(&mut self);
     /// Brings everything up to date and stops.
@@ -102,6 +104,8 @@ pub(crate) struct Sequencer {
     pub(crate) events: Sender<Event>,
     /// The sequence of the next record.
     pub(crate) next: u64,
+    /// The last append found no room: operations that take some are refused until there is.
+    pub(crate) is_full: bool,
 }
 
 impl Sequencer {
@@ -174,6 +178,9 @@ impl Sequencer {
         planned: &mut Vec<Box<dyn Job>>,
     ) {
         let now = (self.shared.clock)();
+        if self.is_full {
+            self.is_full = !self.log.has_room();
+        }
         let layers = self.shared.layers();
         let mut batch = Layer::new();
         let mut bytes = 0;
@@ -205,6 +212,11 @@ impl Sequencer {
             );
             if job.plan(&mut tx) {
                 let outcome = tx.outcome;
+                if self.is_full && outcome.grows {
+                    self.shared.leases.unsettle(&outcome.settled);
+                    job.answer(Err(Error::Full));
+                    continue;
+                }
                 if !outcome.changes.is_empty() {
                     bytes += outcome
                         .bodies
@@ -247,6 +259,7 @@ impl Sequencer {
             }
             Err(AppendError::Full) => {
                 self.next = first;
+                self.is_full = true;
                 let settled: Vec<_> = records
                     .iter()
                     .flat_map(|record| record.outcome.settled.clone())

@@ -46,6 +46,7 @@ impl Engine {
             jobs: waiting,
             events,
             next,
+            is_full: false,
         };
         let watchers = Arc::clone(&shared);
         let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {

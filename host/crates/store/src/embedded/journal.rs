@@ -46,13 +46,8 @@ impl Log for Journal {
             length += record::HEADER + payload.len() + 8;
             payloads.push((payload, places));
         }
-        if self.offset + length as u64 > self.room {
-            let first = records
-                .first()
-                .map_or(self.synced + 1, |record| record.sequence);
-            self.rotate(first, length as u64)
-                .map_err(|error| failed("beginning a segment", &error))?;
-        }
+        let grows = records.iter().any(|record| record.outcome.grows);
+        self.make_room(length as u64, grows)?;
         let mut bytes = Vec::with_capacity(length);
         for (record, (payload, places)) in records.iter_mut().zip(payloads) {
             let start = self.offset + (bytes.len() + record::HEADER) as u64;
@@ -91,6 +86,14 @@ impl Log for Journal {
         Ok(())
     }
 
+    fn has_room(&mut self) -> bool {
+        let has_room = self.rotate(0);
+        if let Err(error) = &has_room {
+            tracing::warn!(%error, "there is still no room for the journal");
+        }
+        has_room.is_ok()
+    }
+
     fn applied(&mut self) {
         self.checkpoints.consider(self.position());
     }
@@ -109,8 +112,20 @@ impl Journal {
         }
     }
 
+    /// Room for a batch: in this segment, or in a new one. The end of each segment is kept for
+    /// batches that make room (expunges, settled mail): they go on when the disk is full.
+    fn make_room(&mut self, length: u64, grows: bool) -> Result<(), AppendError> {
+        let kept = if grows { self.segment_bytes / 16 } else { 0 };
+        if self.offset + length + kept <= self.room {
+            return Ok(());
+        }
+        self.rotate(length + kept)
+            .map_err(|error| failed("beginning a segment", &error))
+    }
+
     /// Goes on in a new segment. All records before it are synced.
-    fn rotate(&mut self, first: u64, length: u64) -> io::Result<()> {
+    fn rotate(&mut self, length: u64) -> io::Result<()> {
+        let first = self.synced + 1;
         let room = self.segment_bytes.max(segment::HEADER as u64 + length);
         let next = segment::create(
             &*self.disk,

@@ -10,6 +10,8 @@
 
 mod bodies;
 mod disk;
+#[cfg(test)]
+mod fault;
 mod format;
 mod frames;
 mod index;
@@ -17,6 +19,8 @@ mod journal;
 mod record;
 mod recovery;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -89,6 +93,10 @@ pub(crate) fn open_on(
         config,
     };
     let (index, checkpoint) = open_index(&recovery)?;
+    // A process killed between a rename and its sync leaves names that are seen and not durable.
+    for directory in ["", segment::DIRECTORY, bodies::DIRECTORY] {
+        disk.sync_dir(directory).map_err(io)?;
+    }
     let mut segments = recovery.segments(checkpoint.segment)?;
     let tail = recovery.tail(&mut segments, checkpoint)?;
     let replayed = recovery.replay(&segments, checkpoint, &tail, &index)?;
@@ -326,6 +334,10 @@ struct Locked {
 impl Log for Locked {
     fn append(&mut self, records: &mut [Record]) -> Result<(), crate::sequencer::AppendError> {
         self.journal.append(records)
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.journal.has_room()
     }
 
     fn applied(&mut self) {

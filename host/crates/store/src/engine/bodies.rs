@@ -39,6 +39,7 @@ impl Tx<'_> {
                 self.count_body(*body, 1)?;
             }
         }
+        self.outcome.grows = true;
         let size = extents.iter().map(ExtentRow::length).sum();
         let id = ContentId(self.ids.next());
         self.put(

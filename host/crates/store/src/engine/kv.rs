@@ -58,6 +58,7 @@ impl Tx<'_> {
         if let Some(at) = expires {
             self.put_raw(keys::expiry(at, &key), Vec::new());
         }
+        self.outcome.grows = true;
         self.put(
             key,
             &KvRow {

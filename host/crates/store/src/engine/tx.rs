@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) touched: Vec<Change>,
     /// Did rows become due?
     pub(crate) due: bool,
+    /// Does it take room, rather than make it? Refused first when the disk is full.
+    pub(crate) grows: bool,
 }
 
 impl<'a> Tx<'a> {

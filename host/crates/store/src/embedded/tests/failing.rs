@@ -1,0 +1,79 @@
+//! A sync or a write fails, once: the store stops, and nothing it said is untrue.
+
+use crate::embedded::fault::{Failing, FaultDisk, Loss, State};
+use crate::embedded::tests::script::{Log, append, check, live, open};
+use crate::{Error, Store};
+
+/// Fails once in the script; then nothing more is accepted, and a restart has what was said.
+fn check_failure(failing: Failing) -> bool {
+    let disk = FaultDisk::new(State::default());
+    let log = Log::default();
+    let store = open(&disk).unwrap();
+    disk.fail(failing);
+    let context = format!("{failing:?}");
+    let ended = live(&store, &log);
+    let noted = log.len();
+    if let Err(error) = &ended {
+        assert!(matches!(error, Error::Latched(_)), "{context}: {error:?}");
+        for seed in 100..103 {
+            let again = append(&store, &log, seed, 10);
+            assert!(
+                matches!(again, Err(Error::Latched(_))),
+                "{context}: accepted after a failure: {again:?}"
+            );
+        }
+        assert!(
+            store.space().unwrap().latched.is_some(),
+            "{context}: health does not show it"
+        );
+    }
+    drop(store);
+    // What the failed sync should have made durable is lost, as on Linux.
+    for loss in [Loss::All, Loss::Some(3)] {
+        let reopened = FaultDisk::new(disk.state().image(loss));
+        let store = open(&reopened).unwrap_or_else(|error| panic!("{context}, {loss:?}: {error}"));
+        check(&store, &log.first(noted), &context);
+    }
+    ended.is_err()
+}
+
+#[test]
+fn f03_a_failed_sync_latches_and_is_never_tried_again() {
+    let failures = (0..60)
+        .filter(|number| check_failure(Failing::Sync(*number)))
+        .count();
+    assert!(
+        failures >= 20,
+        "only {failures} of the failures met an operation"
+    );
+}
+
+#[test]
+fn f03_a_failed_write_latches() {
+    let failures = (0..90)
+        .filter(|number| check_failure(Failing::Write(*number)))
+        .count();
+    assert!(
+        failures >= 20,
+        "only {failures} of the failures met an operation"
+    );
+}
+
+#[test]
+fn f03_reading_goes_on_after_a_failure() {
+    let disk = FaultDisk::new(State::default());
+    let log = Log::default();
+    let store = open(&disk).unwrap();
+    append(&store, &log, 1, 500).unwrap();
+    disk.fail(Failing::Sync(0));
+    assert!(matches!(
+        append(&store, &log, 2, 500),
+        Err(Error::Latched(_))
+    ));
+    let uids = crate::embedded::tests::script::inbox_uids(&store);
+    assert_eq!(
+        uids,
+        [mail::Uid(1)],
+        "the failed one is not shown, the old one is"
+    );
+}

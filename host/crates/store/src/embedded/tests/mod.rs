@@ -1,0 +1,8 @@
+//! Crashes, failing disks and damage, on a disk in memory.
+
+mod crash;
+mod damage;
+mod failing;
+mod full;
+mod opening;
+mod script;
