@@ -64,9 +64,17 @@ impl EmbeddedDirectory {
     /// # Errors
     /// A file that is damaged, newer or in use is refused and left as it is.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::over(|| tables::open(path), options)
+    }
+
+    /// Over any redb database.
+    fn over(
+        open: impl FnOnce() -> Result<Database, OpenError>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
         // redb asserts some of what it reads; damage must end in an error all the same.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let database = tables::open(path)?;
+            let database = open()?;
             let (snapshot, counters) = tables::load(&database)?;
             Ok((database, snapshot, counters))
         }));

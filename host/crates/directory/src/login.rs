@@ -226,7 +226,14 @@ impl LoginWay {
             self.throttle.failed(request.peer, &account, request.now);
         }
         let delay = self.throttle.delay(request.peer, &account, request.now);
-        tracing::info!(service = request.service.name(), peer = %request.peer, step = step.name(), "login refused");
+        tracing::info!(
+            service = request.service.name(),
+            peer = %request.peer,
+            // `Debug` escapes what could forge a line of the log.
+            login = ?crate::throttle::shortened(&account),
+            step = step.name(),
+            "login refused"
+        );
         LoginOutcome::Refused { step, delay }
     }
 

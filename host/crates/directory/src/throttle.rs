@@ -47,7 +47,7 @@ pub(crate) struct Throttle {
     tables: Mutex<Tables>,
 }
 
-type Account = Box<str>;
+pub(crate) type Account = Box<str>;
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -178,7 +178,7 @@ fn client(address: IpAddr) -> IpAddr {
 }
 
 /// Names are cut, so that their length is no way to take memory.
-fn shortened(account: &str) -> Account {
+pub(crate) fn shortened(account: &str) -> Account {
     account.chars().take(128).collect::<String>().into()
 }
 

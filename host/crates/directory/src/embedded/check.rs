@@ -74,6 +74,12 @@ pub(super) fn person(
             "the only store of this server is 'primary'",
         ));
     }
+    if !entry.roles.is_empty() {
+        return Err(AdminError::invalid(
+            "roles of people have no effect in this version",
+            "name the administrators of a domain with `postroom domain set NAME administrators=…`",
+        ));
+    }
     elsewhere(
         entry.addresses(),
         &entry.forwarding_addresses,

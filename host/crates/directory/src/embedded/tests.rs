@@ -2,6 +2,7 @@
 
 mod file;
 mod names;
+mod power;
 mod rights;
 mod values;
 

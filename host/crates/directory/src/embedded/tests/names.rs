@@ -79,7 +79,15 @@ fn t02_domain_twins_are_refused() {
             "is taken",
         );
     }
-    for wrong in ["abc.test.", "", ".", "[192.0.2.1]", "a b.test", "-a.test"] {
+    for wrong in [
+        "abc.test.",
+        "",
+        ".",
+        "[192.0.2.1]",
+        "a b.test",
+        "-a.test",
+        "xn--abc-.test",
+    ] {
         let parsed: Result<crate::NewDomain, _> = serde_json::from_value(json!({ "name": wrong }));
         match parsed {
             Err(_) => {}
