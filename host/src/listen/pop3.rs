@@ -157,3 +157,6 @@ async fn stream(content: &Content, retrieve: Retrieve, outlet: &mut Outlet<'_>) 
     stuffer.finish(&mut out);
     outlet.write(&out).await
 }
+
+#[cfg(test)]
+mod tests;
