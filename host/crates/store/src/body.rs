@@ -15,7 +15,7 @@ pub struct BodyWriter(pub(crate) Box<dyn WriteBody>);
 pub struct BodyRef(pub(crate) Arc<dyn ReadBody>);
 
 /// A backend's side of [`BodyWriter`].
-pub(crate) trait WriteBody: Send {
+pub(crate) trait WriteBody: Send + Sync {
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
     fn len(&self) -> u64;
     fn finish(self: Box<Self>) -> Result<BodyRef>;

@@ -1,0 +1,75 @@
+//! What every backend must do: a table of scenarios and a model, run against both.
+
+mod isolation;
+mod mailboxes;
+mod messages;
+mod model;
+mod operations;
+mod parallel;
+mod queue;
+mod state;
+mod world;
+
+/// Each scenario once for each backend, as a test of its own.
+macro_rules! scenarios {
+    ($($module:ident: $($scenario:ident),+ $(,)?;)+) => {
+        mod memory {
+            $($(#[test] fn $scenario() { crate::$module::$scenario(&crate::world::World::memory()); })+)+
+        }
+        mod embedded {
+            $($(#[test] fn $scenario() { crate::$module::$scenario(&crate::world::World::embedded()); })+)+
+        }
+    };
+}
+
+scenarios! {
+    mailboxes:
+        a_mailbox_has_levels_and_one_canonical_name,
+        names_that_are_not_allowed_are_refused,
+        a_rename_moves_everything_below_and_keeps_ids,
+        renaming_the_inbox_moves_its_mail,
+        a_deleted_mailbox_leaves_nothing_and_its_name_comes_back_with_a_larger_uid_validity,
+        a_shared_mailbox_is_seen_by_its_members_alone,
+        rights_decide_what_a_member_may_do,
+        subscriptions_are_names;
+    messages:
+        a_message_is_composed_of_extents_and_read_by_position,
+        a_large_body_is_shared_by_all_who_got_it,
+        flags_and_keywords_change_with_one_sequence,
+        a_copy_has_its_own_identity_and_a_move_keeps_it,
+        i18_changes_since_tells_what_came_changed_and_went,
+        i18_a_change_after_the_asked_sequence_is_left_alone,
+        i05_an_append_is_all_or_nothing,
+        quota_is_exact_in_the_commit;
+    queue:
+        a_row_is_claimed_when_it_is_due_and_settled_once,
+        c03_a_stale_lease_is_fenced_off,
+        a_retry_keeps_the_row_and_counts,
+        follow_up_mail_and_effects_join_the_commit,
+        the_next_stages_take_the_place_of_a_row,
+        a_parked_row_waits_counts_and_resumes,
+        an_administrator_holds_releases_retries_and_removes,
+        an_attempt_that_began_is_remembered,
+        depth_is_counted_by_domain_and_channel,
+        a_worker_is_woken_when_something_is_due;
+    operations:
+        c01_a_repeated_operation_gets_the_first_answer,
+        a_refused_operation_changes_nothing,
+        a_compare_and_set_that_lost_refuses_the_whole_commit,
+        an_accept_writes_every_domain_or_none;
+    isolation:
+        i16_a_foreign_id_answers_like_a_missing_one,
+        i15_a_mailbox_without_rights_answers_like_a_missing_one,
+        an_administrator_manages_and_reads_no_mail;
+    state:
+        kv_values_end_by_themselves,
+        settings_belong_to_their_domain,
+        traces_are_kept_by_message,
+        removing_an_owner_removes_everything_and_nothing_else,
+        usage_follows_what_is_stored;
+    parallel:
+        i17_uids_ascend_as_they_become_visible_under_32_deliveries,
+        t03_a_quota_is_never_exceeded_by_a_race,
+        a_watch_misses_nothing,
+        ids_are_never_given_twice;
+}

@@ -1,0 +1,303 @@
+//! Random operations against a model that knows nothing of rows, records or indexes.
+
+use std::collections::BTreeMap;
+
+use mail::{MailboxId, ModSeq, Uid};
+use proptest::prelude::*;
+use store::{Error, FlagChange, FlagOperation, Flags, Owner, Place, Usage};
+
+use crate::world::{ANN, World, person};
+
+/// What may happen. Mailboxes and messages are named by number among those there are.
+#[derive(Debug, Clone)]
+enum Step {
+    Create(u8),
+    Delete(usize),
+    Rename(usize, u8),
+    Append(usize, u16),
+    Flag(usize, usize, u8, FlagOperation, bool),
+    Copy(usize, usize, usize),
+    Move(usize, usize, usize),
+    Expunge(usize, usize),
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let operation = prop_oneof![
+        Just(FlagOperation::Set),
+        Just(FlagOperation::Add),
+        Just(FlagOperation::Remove)
+    ];
+    let step = prop_oneof![
+        2 => (0..6_u8).prop_map(Step::Create),
+        1 => any::<usize>().prop_map(Step::Delete),
+        1 => (any::<usize>(), 0..6_u8).prop_map(|(at, name)| Step::Rename(at, name)),
+        8 => (any::<usize>(), any::<u16>()).prop_map(|(at, size)| Step::Append(at, size)),
+        4 => (any::<usize>(), any::<usize>(), 0..32_u8, operation, any::<bool>())
+            .prop_map(|(at, which, flags, how, keyword)| Step::Flag(at, which, flags, how, keyword)),
+        3 => (any::<usize>(), any::<usize>(), any::<usize>()).prop_map(|(a, b, c)| Step::Copy(a, b, c)),
+        3 => (any::<usize>(), any::<usize>(), any::<usize>()).prop_map(|(a, b, c)| Step::Move(a, b, c)),
+        3 => (any::<usize>(), any::<usize>()).prop_map(|(at, which)| Step::Expunge(at, which)),
+        1 => Just(Step::Reopen),
+    ];
+    proptest::collection::vec(step, 1..50)
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Mail {
+    content: Vec<u8>,
+    flags: Flags,
+    keyword: bool,
+}
+
+#[derive(Debug, Default)]
+struct Box {
+    name: String,
+    next: u32,
+    mail: BTreeMap<u32, Mail>,
+    gone: Vec<u32>,
+    modseq: ModSeq,
+}
+
+#[derive(Default)]
+struct Model(BTreeMap<MailboxId, Box>);
+
+impl Model {
+    fn pick(&self, at: usize) -> Option<MailboxId> {
+        self.0.keys().nth(at % self.0.len().max(1)).copied()
+    }
+
+    fn mail(&self, at: usize, which: usize) -> Option<(MailboxId, u32)> {
+        let id = self.pick(at)?;
+        let mail = &self.0[&id].mail;
+        Some((id, *mail.keys().nth(which % mail.len().max(1))?))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.values().any(|one| one.name == name)
+    }
+
+    fn put(&mut self, to: MailboxId, mail: Mail) -> u32 {
+        let target = self.0.get_mut(&to).unwrap();
+        target.next += 1;
+        target.mail.insert(target.next, mail);
+        target.next
+    }
+
+    fn take(&mut self, from: MailboxId, uid: u32) -> Mail {
+        let source = self.0.get_mut(&from).unwrap();
+        source.gone.push(uid);
+        source.mail.remove(&uid).unwrap()
+    }
+}
+
+fn flags(bits: u8) -> Flags {
+    let all = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"];
+    let chosen = all
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| bits >> bit & 1 == 1);
+    chosen.fold(Flags::NONE, |flags, (_, name)| {
+        flags.union(Flags::parse(name).unwrap())
+    })
+}
+
+fn run(world: &World, model: &mut Model, step: &Step) {
+    let ann = person(1, ANN);
+    let store = world.store();
+    match step {
+        Step::Create(name) => {
+            let name = format!("Box{name}");
+            let made = world.create(&ann, Owner::Person(ANN), &name);
+            if model.has(&name) {
+                assert_eq!(made, Err(Error::Exists));
+            } else {
+                model.0.insert(
+                    made.unwrap(),
+                    Box {
+                        name,
+                        ..Box::default()
+                    },
+                );
+            }
+        }
+        Step::Delete(at) => {
+            let Some(id) = model.pick(*at) else { return };
+            store.delete_mailbox(&ann, world.op(), id).wait().unwrap();
+            model.0.remove(&id);
+        }
+        Step::Rename(at, name) => {
+            let Some(id) = model.pick(*at) else { return };
+            let name = format!("Box{name}");
+            let renamed = store
+                .rename_mailbox(&ann, world.op(), id, name.clone())
+                .wait();
+            if model.has(&name) {
+                assert_eq!(renamed, Err(Error::Exists));
+            } else {
+                renamed.unwrap();
+                model.0.get_mut(&id).unwrap().name = name;
+            }
+        }
+        Step::Append(at, size) => {
+            let Some(id) = model.pick(*at) else { return };
+            let content: Vec<u8> = (0..*size).map(|n| (n ^ *size) as u8).collect();
+            let at = world.append(&ann, Place::Mailbox(id), &content);
+            let uid = model.put(
+                id,
+                Mail {
+                    content,
+                    flags: Flags::NONE,
+                    keyword: false,
+                },
+            );
+            assert_eq!(at.uid, Uid(uid));
+        }
+        Step::Flag(at, which, bits, operation, keyword) => {
+            let Some((id, uid)) = model.mail(*at, *which) else {
+                return;
+            };
+            let keywords = if *keyword {
+                vec!["$Key".to_owned()]
+            } else {
+                Vec::new()
+            };
+            let change = FlagChange {
+                operation: *operation,
+                flags: flags(*bits),
+                keywords,
+                unchanged_since: None,
+            };
+            let rows = store
+                .store_flags(&ann, world.op(), id, vec![Uid(uid)], change)
+                .wait()
+                .unwrap();
+            let mail = model.0.get_mut(&id).unwrap().mail.get_mut(&uid).unwrap();
+            (mail.flags, mail.keyword) = match operation {
+                FlagOperation::Set => (flags(*bits), *keyword),
+                FlagOperation::Add => (mail.flags.union(flags(*bits)), mail.keyword | keyword),
+                FlagOperation::Remove => {
+                    (mail.flags.without(flags(*bits)), mail.keyword & !keyword)
+                }
+            };
+            assert_eq!(rows[0].flags, mail.flags);
+        }
+        Step::Copy(at, which, to) => {
+            let (Some((from, uid)), Some(to)) = (model.mail(*at, *which), model.pick(*to)) else {
+                return;
+            };
+            let copied = store
+                .copy(&ann, world.op(), from, vec![Uid(uid)], to)
+                .wait()
+                .unwrap();
+            let mail = model.0[&from].mail[&uid].clone();
+            assert_eq!(copied.uids, [(Uid(uid), Uid(model.put(to, mail)))]);
+        }
+        Step::Move(at, which, to) => {
+            let (Some((from, uid)), Some(to)) = (model.mail(*at, *which), model.pick(*to)) else {
+                return;
+            };
+            let moved = store
+                .move_messages(&ann, world.op(), from, vec![Uid(uid)], to)
+                .wait()
+                .unwrap();
+            let mail = model.take(from, uid);
+            assert_eq!(moved.uids, [(Uid(uid), Uid(model.put(to, mail)))]);
+        }
+        Step::Expunge(at, which) => {
+            let Some((id, uid)) = model.mail(*at, *which) else {
+                return;
+            };
+            let gone = store
+                .expunge(&ann, world.op(), id, vec![Uid(uid), Uid(9_999)])
+                .wait()
+                .unwrap();
+            assert_eq!(gone, [Uid(uid)]);
+            model.take(id, uid);
+        }
+        Step::Reopen => world.reopen(),
+    }
+}
+
+fn check(world: &World, model: &mut Model) {
+    let ann = person(1, ANN);
+    let store = world.store();
+    let mut names: Vec<&str> = model.0.values().map(|one| one.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(world.names(&ann, Owner::Person(ANN)), names);
+    let mut usage = Usage::default();
+    for (id, expected) in &mut model.0 {
+        let rows = world.rows(&ann, *id);
+        let found: BTreeMap<u32, Mail> = rows
+            .iter()
+            .map(|row| {
+                let content = world.read(&ann, *id, row.uid);
+                assert_eq!(row.size, content.len() as u64);
+                (
+                    row.uid.0,
+                    Mail {
+                        content,
+                        flags: row.flags,
+                        keyword: row.keywords == ["$Key"],
+                    },
+                )
+            })
+            .collect();
+        assert_eq!(found, expected.mail);
+        let status = store.mailbox(&ann, *id).unwrap().status;
+        assert_eq!(status.uid_next, Uid(expected.next + 1));
+        assert_eq!(status.messages as usize, rows.len());
+        assert_eq!(
+            status.unseen as usize,
+            rows.iter()
+                .filter(|row| !row.flags.contains(Flags::SEEN))
+                .count()
+        );
+        assert_eq!(
+            status.deleted as usize,
+            rows.iter()
+                .filter(|row| row.flags.contains(Flags::DELETED))
+                .count()
+        );
+        assert_eq!(status.bytes, rows.iter().map(|row| row.size).sum::<u64>());
+        assert!(
+            status.highest_modseq >= expected.modseq,
+            "a modification sequence went back"
+        );
+        expected.modseq = status.highest_modseq;
+        let changes = store.changes_since(&ann, *id, ModSeq(0)).unwrap();
+        assert_eq!(changes.changed, rows);
+        expected.gone.sort_unstable();
+        assert_eq!(
+            changes.expunged.iter().map(|uid| uid.0).collect::<Vec<_>>(),
+            expected.gone
+        );
+        usage.bytes += status.bytes;
+        usage.messages += u64::from(status.messages);
+    }
+    assert_eq!(store.usage(&ann, Owner::Person(ANN)).unwrap(), usage);
+}
+
+fn agrees(world: &World, steps: &[Step]) {
+    let mut model = Model::default();
+    for step in steps {
+        run(world, &mut model, step);
+        check(world, &mut model);
+    }
+    world.reopen();
+    check(world, &mut model);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn memory_agrees_with_the_model(steps in steps()) {
+        agrees(&World::memory(), &steps);
+    }
+
+    #[test]
+    fn embedded_agrees_with_the_model(steps in steps()) {
+        agrees(&World::embedded(), &steps);
+    }
+}
