@@ -83,7 +83,7 @@ impl Handler<ImapSession> for Adapter {
     }
 
     async fn send(&mut self, send: SendMessage, outlet: &mut Outlet<'_>) -> Result<(), SendError> {
-        match &self.account {
+        match &mut self.account {
             Some(account) => account.send(&send, outlet).await,
             None => Err(SendError::Source("nobody signed in".to_owned())),
         }
@@ -121,7 +121,7 @@ impl Adapter {
             SignedIn::Refused => return LoginOutcome::Refused,
             SignedIn::Unavailable => return LoginOutcome::Unavailable,
         };
-        let account = Account::new(
+        let mut account = Account::new(
             Arc::clone(&self.site.store),
             access(&login),
             login.person.id,

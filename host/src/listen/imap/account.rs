@@ -18,6 +18,8 @@ pub(super) trait Quotas: Send + Sync {
 }
 
 /// A person's mailboxes, and what the connection has open of them.
+///
+/// One connection's alone: what waits takes `&mut self`, as a body being written is not shared.
 pub(super) struct Account {
     pub(super) store: Arc<dyn Store>,
     pub(super) access: Access,
@@ -62,7 +64,7 @@ impl Account {
     }
 
     /// Makes INBOX, and for somebody who has nothing else the usual mailboxes.
-    pub(super) async fn prepare(&self) -> store::Result<()> {
+    pub(super) async fn prepare(&mut self) -> store::Result<()> {
         self.store.inbox(&self.access, self.person).await?;
         let own = self.store.mailboxes(&self.access, self.owner())?;
         if own.iter().filter(|mailbox| mailbox.owner == self.owner()).count() > 1 {

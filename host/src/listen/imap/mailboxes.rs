@@ -59,7 +59,7 @@ impl Account {
         }))
     }
 
-    pub(super) async fn create(&self, name: &MailboxName) -> Answered {
+    pub(super) async fn create(&mut self, name: &MailboxName) -> Answered {
         let (owner, name) = self.place_of(name)?;
         let new = NewMailbox { owner, name, special_use: None };
         let operation = self.store.operation_id();
@@ -87,7 +87,7 @@ impl Account {
         Err(Refusal::NoPermission)
     }
 
-    pub(super) async fn delete(&self, name: &MailboxName) -> Answered {
+    pub(super) async fn delete(&mut self, name: &MailboxName) -> Answered {
         let mailbox = self.mailbox(name)?;
         if mailbox.has_children {
             return Err(Refusal::HasChildren);
@@ -97,7 +97,7 @@ impl Account {
         Ok(Answer::Done)
     }
 
-    pub(super) async fn rename(&self, from: &MailboxName, to: &MailboxName) -> Answered {
+    pub(super) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Answered {
         let mailbox = self.mailbox(from)?;
         let (owner, name) = self.place_of(to)?;
         // A mailbox does not change its owner.
@@ -109,7 +109,7 @@ impl Account {
         Ok(Answer::Done)
     }
 
-    pub(super) async fn subscribe(&self, name: &MailboxName, subscription: Subscription) -> Answered {
+    pub(super) async fn subscribe(&mut self, name: &MailboxName, subscription: Subscription) -> Answered {
         let on = subscription == Subscription::On;
         self.store.subscribe(&self.access, self.person, name.as_str().to_owned(), on).await.or_refusal()?;
         Ok(Answer::Done)

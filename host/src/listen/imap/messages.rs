@@ -67,7 +67,7 @@ impl Account {
         Ok(Answer::Opened(opened))
     }
 
-    pub(super) async fn search(&self, mailbox: MailboxId, uids: &[Uid], keys: Arc<[TextKey]>) -> Answered {
+    pub(super) async fn search(&mut self, mailbox: MailboxId, uids: &[Uid], keys: Arc<[TextKey]>) -> Answered {
         let need = TextNeed::of(&keys);
         let mut matches = Vec::with_capacity(uids.len());
         for &uid in uids {
@@ -85,7 +85,7 @@ impl Account {
     }
 
     pub(super) async fn store_flags(
-        &self,
+        &mut self,
         mailbox: MailboxId,
         uids: Vec<Uid>,
         mode: StoreMode,
@@ -114,7 +114,7 @@ impl Account {
         Ok(Answer::Stored(changes.collect()))
     }
 
-    pub(super) async fn expunge(&self, mailbox: MailboxId, within: Option<Vec<Uid>>) -> Answered {
+    pub(super) async fn expunge(&mut self, mailbox: MailboxId, within: Option<Vec<Uid>>) -> Answered {
         if self.store.mailbox(&self.access, mailbox).or_refusal()?.status.deleted == 0 {
             return Ok(Answer::Expunged(Vec::new()));
         }
@@ -132,7 +132,7 @@ impl Account {
     }
 
     pub(super) async fn copy(
-        &self,
+        &mut self,
         mailbox: MailboxId,
         uids: Vec<Uid>,
         target: &MailboxName,
@@ -149,7 +149,7 @@ impl Account {
     }
 
     /// Streams byte ranges of an open message, as fast as the peer reads.
-    pub(super) async fn send(&self, send: &SendMessage, outlet: &mut Outlet<'_>) -> Result<(), SendError> {
+    pub(super) async fn send(&mut self, send: &SendMessage, outlet: &mut Outlet<'_>) -> Result<(), SendError> {
         let content = self.opened.get(&send.uid).ok_or_else(|| SendError::Source("no message is open".to_owned()))?;
         for range in &send.ranges {
             let mut at = range.start;
