@@ -60,10 +60,12 @@ struct Adapter {
 
 impl Handler<ImapSession> for Adapter {
     async fn answer(&mut self, ask: Ask) -> Answer {
-        match (ask, &mut self.account) {
-            (Ask::Authenticate(credentials), _) => Answer::Login(self.authenticate(&credentials).await),
-            (ask, Some(account)) => account.answer(ask).await,
-            (_, None) => {
+        if let Ask::Authenticate(credentials) = ask {
+            return Answer::Login(self.authenticate(&credentials).await);
+        }
+        match &mut self.account {
+            Some(account) => account.answer(ask).await,
+            None => {
                 tracing::error!("a session asked for mailboxes before it signed in");
                 Answer::Refused(imap::ask::Refusal::ServerBug)
             }
