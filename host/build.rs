@@ -33,14 +33,17 @@ fn plugins(out: &Path) -> std::io::Result<String> {
 
 fn sdk(root: &Path) -> std::io::Result<String> {
     let mut text = String::from("&[\n");
-    for (folder, extension) in [("guest-sdk", "toml"), ("guest-sdk/src", "rs"), ("guest-sdk", "md"), ("wit", "wit")] {
+    let root = root.canonicalize()?;
+    for folder in ["guest-sdk", "wit"] {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());
-        let mut found = files(&root.join(folder), extension)?;
+        let mut found = Vec::new();
+        for extension in ["toml", "rs", "md", "wit"] {
+            found.extend(files_below(&root.join(folder), extension)?);
+        }
         found.sort();
         for path in found {
             println!("cargo::rerun-if-changed={}", path.display());
-            let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
-            let path = path.canonicalize()?;
+            let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
             let _ = writeln!(text, "({name:?}, include_str!({:?})),", path.display().to_string());
         }
     }
@@ -48,7 +51,19 @@ fn sdk(root: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// The files of a folder and its sub-folders with an extension; nothing where there is no folder.
+/// As [`files`], with the folders below.
+fn files_below(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = files(folder, extension)?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files_below(&path, extension)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The files of a folder with an extension; nothing where there is no folder.
 fn files(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut found = Vec::new();

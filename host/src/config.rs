@@ -138,6 +138,8 @@ pub struct Route {
     pub domain: String,
     /// A channel's name.
     pub channel: String,
+    /// Next hop, `host:port`, instead of the channel's.
+    pub host: Option<String>,
 }
 
 impl Default for Config {
@@ -235,8 +237,9 @@ impl Network {
 }
 
 fn system_hostname() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if Domain::parse(&name).is_ok() { name } else { "localhost".to_owned() }
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if Domain::parse(name).is_ok() { name.to_owned() } else { "localhost".to_owned() }
 }
 
 #[cfg(test)]

@@ -1,1 +1,17 @@
-//! The Postroom server and its command line.
+//! Postroom: a mail platform that hosts many virtual domains, each with its own WebAssembly
+//! plugins. This package is the server and its command line, and the only place that wires the
+//! parts together; see ARCHITECTURE.md.
+
+mod admin;
+pub mod cli;
+pub mod config;
+pub mod demo;
+mod intake;
+mod listen;
+mod metrics_http;
+mod outflow;
+mod plugins;
+pub mod server;
+mod shared;
+mod site;
+pub mod telemetry;

@@ -1,1 +1,43 @@
-fn main() {}
+//! `postroom`: the server and its command line in one binary.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use postroom::cli::{self, Arguments, Command};
+use postroom::telemetry::{self, LogFormat};
+use postroom::{demo, server};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Command::ExecHelper { arguments } = arguments.command {
+        return delivery::exec_helper::main(arguments.into_iter());
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::anyhow!("the runtime cannot start: {error}")),
+    };
+    match &arguments.command {
+        Command::Serve { port_offset, log_json } => {
+            telemetry::start_logging(if *log_json { LogFormat::Json } else { LogFormat::Text });
+            let served = arguments.load_config().and_then(|mut config| {
+                config.listen.port_offset = port_offset.unwrap_or(config.listen.port_offset);
+                runtime.block_on(server::run(config))
+            });
+            served.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+        }
+        Command::Demo { exit, port_offset } => {
+            let shown = runtime.block_on(demo::run(*exit, *port_offset));
+            shown.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+        }
+        Command::Replies => {
+            print!("{}", mail::words::to_markdown());
+            ExitCode::SUCCESS
+        }
+        _ => runtime.block_on(cli::run(&arguments)),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("postroom: {error:#}");
+    ExitCode::FAILURE
+}

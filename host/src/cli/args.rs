@@ -325,6 +325,10 @@ pub enum PluginCommand {
         /// What a failure of the plugin means: tempfail, proceed or quarantine.
         #[arg(long, value_name = "POLICY")]
         on_failure: Option<String>,
+        /// Mail it is asked about: inbound, submission, internal; may be given more than once
+        /// [default: inbound].
+        #[arg(long, value_name = "DIRECTION")]
+        direction: Vec<String>,
         /// Keep instances between transactions, if the manifest asks for it.
         #[arg(long)]
         reuse: bool,

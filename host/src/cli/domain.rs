@@ -1,6 +1,6 @@
 //! `postroom domain …`
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::args::DomainCommand;
 use super::attributes;
@@ -9,11 +9,19 @@ use super::client::{Client, segment};
 pub(super) async fn run(client: &Client, command: &DomainCommand) -> anyhow::Result<Value> {
     match command {
         DomainCommand::Add { name, postmaster, admin, services, state, alias } => {
-            let body = json!({
-                "name": name, "postmaster": postmaster, "administrators": admin,
-                "services": services, "state": state, "aliases": alias,
-            });
-            client.post("/v1/domains", &body).await
+            let mut body = Map::new();
+            body.insert("name".to_owned(), name.as_str().into());
+            for (key, value) in [("postmaster", postmaster), ("services", services), ("status", state)] {
+                if let Some(value) = value {
+                    body.insert(key.to_owned(), value.as_str().into());
+                }
+            }
+            for (key, values) in [("administrators", admin), ("aliases", alias)] {
+                if !values.is_empty() {
+                    body.insert(key.to_owned(), values.clone().into());
+                }
+            }
+            client.post("/v1/domains", &body.into()).await
         }
         DomainCommand::List => client.get("/v1/domains").await,
         DomainCommand::Show { name } => client.get(&path(name)).await,

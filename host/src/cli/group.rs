@@ -10,12 +10,18 @@ pub(super) async fn run_group(client: &Client, command: &GroupCommand) -> anyhow
     let path = |address: &str| format!("/v1/groups/{}", segment(address));
     match command {
         GroupCommand::Add { address, member, shared, option, attribute } => {
-            let mut attributes = attributes::read(attribute)?;
+            let mut body = attributes::read(attribute)?;
             if !option.is_empty() {
-                attributes.insert("options".to_owned(), option.join(",").into());
+                body.insert("delivery_options".to_owned(), option.clone().into());
             }
-            let body = json!({ "address": address, "members": member, "shared": shared, "attributes": attributes });
-            client.post("/v1/groups", &body).await
+            if !member.is_empty() {
+                body.insert("members".to_owned(), member.clone().into());
+            }
+            if let Some(name) = shared {
+                body.insert("shared".to_owned(), json!({ "name": name }));
+            }
+            body.insert("mail".to_owned(), address.as_str().into());
+            client.post("/v1/groups", &body.into()).await
         }
         GroupCommand::List { domain } => client.get(&format!("/v1/domains/{}/groups", segment(domain))).await,
         GroupCommand::Show { address } => client.get(&path(address)).await,

@@ -13,10 +13,11 @@ pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Res
             let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             client.upload("/v1/plugins", bytes).await
         }
-        PluginCommand::Bind { domain, plugin, order, config, grant, on_failure, reuse } => {
+        PluginCommand::Bind { domain, plugin, order, config, grant, on_failure, reuse, direction } => {
             let body = json!({
                 "plugin": plugin, "order": order, "config": config.as_deref().map(json_argument).transpose()?,
-                "grants": (!grant.is_empty()).then_some(grant), "on_failure": on_failure, "reuse": reuse,
+                "grants": (!grant.is_empty()).then_some(grant), "on_failure": on_failure,
+                "reuse": reuse.then_some(true), "directions": (!direction.is_empty()).then_some(direction),
             });
             client.post(&chain(domain), &body).await
         }

@@ -12,17 +12,16 @@ use super::client::{Client, segment};
 pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Result<Value> {
     match command {
         UserCommand::Add { address, password_stdin, alternate, option, attribute } => {
-            let mut attributes = attributes::read(attribute)?;
+            let mut body = attributes::read(attribute)?;
             if !alternate.is_empty() {
-                attributes.insert("alternates".to_owned(), alternate.join(",").into());
+                body.insert("alternate_addresses".to_owned(), alternate.clone().into());
             }
             if !option.is_empty() {
-                attributes.insert("options".to_owned(), option.join(",").into());
+                body.insert("delivery_options".to_owned(), option.clone().into());
             }
-            let body = json!({
-                "address": address, "password": password(*password_stdin)?, "attributes": attributes,
-            });
-            client.post("/v1/users", &body).await
+            body.insert("mail".to_owned(), address.as_str().into());
+            body.insert("password".to_owned(), password(*password_stdin)?.into());
+            client.post("/v1/users", &body.into()).await
         }
         UserCommand::List { domain } => client.get(&format!("/v1/domains/{}/users", segment(domain))).await,
         UserCommand::Show { address } => client.get(&path(address)).await,

@@ -19,7 +19,7 @@ fn reference() -> anyhow::Result<toml::Table> {
         program: vec![Program::default()],
         file: vec![File::default()],
         channel: vec![Channel { host: Some(String::new()), ..Default::default() }],
-        route: vec![Route::default()],
+        route: vec![Route { host: Some(String::new()), ..Default::default() }],
         ..Default::default()
     };
     Ok(toml::Table::try_from(full)?)

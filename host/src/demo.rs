@@ -1,0 +1,2 @@
+//! The demo.
+pub async fn run(_exit: bool, _offset: u16) -> anyhow::Result<()> { Ok(()) }

@@ -1,0 +1,244 @@
+//! The plugins of one domain over one transaction.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use directory::DomainEntry;
+use mail::{Access, Direction, DomainId, Mailbox, Reply, Tenant, Timestamp};
+use plugin::{CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes, SessionFacts, Verdict};
+use store::{BodyRef, Content, Effect};
+
+use super::context::{StepSentence, Transaction};
+use crate::site::{self, Site};
+
+/// The chain that the domain's first recipient pinned, with its instances.
+pub(crate) struct DomainHooks {
+    tenant: Tenant,
+    group: DecisionGroup,
+    calls: plugin::Transaction,
+    /// What earlier hooks want to happen when the message is accepted.
+    effects: Vec<plugin::Effect>,
+    quarantine: Option<String>,
+    discard: bool,
+}
+
+/// What a domain's plugins said at one point.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ruling {
+    pub(crate) refusal: Option<Reply>,
+    pub(crate) discard: bool,
+    pub(crate) quarantine: Option<String>,
+    /// For the trace.
+    pub(crate) sentences: Vec<StepSentence>,
+    /// What is to happen in the commit.
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) edited: Option<EditedHeader>,
+    pub(crate) notes: Notes,
+}
+
+impl DomainHooks {
+    /// Pins the chain of a domain.
+    pub(crate) fn begin(site: &Site, transaction: &Transaction, domain: &DomainEntry) -> Self {
+        let tenant = domain.tenant();
+        let direction = direction_for(transaction, domain.id);
+        let envelope = &transaction.envelope;
+        let facts = SessionFacts {
+            domain: domain.name.clone(),
+            aliases: domain.aliases.clone(),
+            direction,
+            peer: envelope.peer,
+            encrypted: envelope.encrypted,
+            authenticated: transaction.submitter.as_ref().map(|(_, address)| address.clone()),
+            helo: envelope.helo.clone(),
+            reverse_path: envelope.reverse_path.clone(),
+            declared_size: transaction.declared_size,
+            envelope: Some(envelope.id),
+        };
+        let calls = site.plugins.runtime().begin(tenant, facts);
+        let group = calls.decision_group();
+        Self {
+            tenant,
+            group,
+            calls,
+            effects: Vec::new(),
+            quarantine: None,
+            discard: false,
+        }
+    }
+
+    /// Can these hooks refuse the message when all recipients are taken?
+    pub(crate) const fn group(&self) -> &DecisionGroup {
+        &self.group
+    }
+
+    /// `rcpt` for one recipient; before the first one also `connect`, `ehlo` and `mail`.
+    pub(crate) async fn rcpt(&mut self, site: &Site, recipient: &Mailbox) -> Ruling {
+        let report = self.calls.rcpt(recipient).await;
+        self.rule(site, report, Keep::Later).await
+    }
+
+    /// `data`: with what all earlier hooks wanted, since now it is decided.
+    pub(crate) async fn data(&mut self, site: &Site, message: Arc<StoredMessage>) -> Ruling {
+        let report = self.calls.data(message, Vec::new()).await;
+        let mut ruling = self.rule(site, report, Keep::Now).await;
+        ruling.notes = self.calls.notes().clone();
+        ruling.discard |= self.discard;
+        ruling.quarantine = ruling.quarantine.or_else(|| self.quarantine.clone());
+        ruling
+    }
+
+    async fn rule(&mut self, site: &Site, report: HookReport, keep: Keep) -> Ruling {
+        for call in &report.calls {
+            observe(site, self.tenant, call);
+        }
+        if !report.delay.is_zero() {
+            tokio::time::sleep(report.delay).await;
+        }
+        let mut ruling =
+            Ruling { sentences: report.calls.iter().map(sentence).collect(), edited: report.edited, ..Ruling::default() };
+        match report.verdict {
+            Verdict::Reject(reply) | Verdict::Defer(reply) | Verdict::Disconnect(reply) => {
+                ruling.refusal = Some(reply);
+                ruling.effects = kv_effects(&report.effects, site::now());
+                return ruling;
+            }
+            Verdict::Discard => ruling.discard = true,
+            Verdict::Quarantine { reason } => ruling.quarantine = Some(reason),
+            Verdict::Proceed | Verdict::Settle | Verdict::Delay { .. } | Verdict::Score { .. } => {}
+        }
+        self.effects.extend(report.effects);
+        match keep {
+            Keep::Later => {
+                self.discard |= ruling.discard;
+                self.quarantine = ruling.quarantine.take().or_else(|| self.quarantine.take());
+            }
+            Keep::Now => ruling.effects = kv_effects(&std::mem::take(&mut self.effects), site::now()),
+        }
+        ruling
+    }
+}
+
+/// Are the effects of a call for the end of the transaction, or is this the end?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Later,
+    Now,
+}
+
+/// A submission is one only to the domain of the person who submits; to all others it comes in.
+fn direction_for(transaction: &Transaction, domain: DomainId) -> Direction {
+    match (&transaction.envelope.direction, &transaction.submitter) {
+        (Direction::Internal, _) => Direction::Internal,
+        (_, Some((tenant, _))) if tenant.domain() == domain => Direction::Submission,
+        _ => Direction::Inbound,
+    }
+}
+
+/// What is kept of a refusing hook (`kv`: so greylisting works). The peer need not wait for it.
+pub(super) fn keep_refused(site: &Site, domain: DomainId, ruling: &Ruling) {
+    if ruling.effects.is_empty() {
+        return;
+    }
+    let Ok(entry) = site.directory.snapshot().domain_by_id(domain) else { return };
+    let operation = site.store.operation_id();
+    let pending = site.store.commit(&Access::system(entry.tenant()), operation, ruling.effects.clone());
+    tokio::spawn(async move {
+        if let Err(error) = pending.await {
+            tracing::warn!(%error, "what a refusing plugin wanted to keep was not kept");
+        }
+    });
+}
+
+/// The writes to the plugins' tables, as the store takes them.
+pub(crate) fn kv_effects(effects: &[plugin::Effect], now: Timestamp) -> Vec<Effect> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            plugin::Effect::Kv(write) => Some(kv_effect(write, now)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn kv_effect(write: &plugin::KvWrite, now: Timestamp) -> Effect {
+    let (plugin, key) = (write.plugin.clone(), write.key.clone().into_bytes());
+    let expires = write.ttl_seconds.map(|ttl| now.plus_seconds(i64::try_from(ttl).unwrap_or(i64::MAX / 2000)));
+    match (&write.expected, &write.value) {
+        (Some(expected), value) => {
+            Effect::KvCompareAndSet { plugin, key, expected: expected.clone(), value: value.clone(), expires }
+        }
+        (None, Some(value)) => Effect::KvPut { plugin, key, value: value.clone(), expires },
+        (None, None) => Effect::KvDelete { plugin, key },
+    }
+}
+
+/// Counts a call.
+pub(crate) fn observe(site: &Site, tenant: Tenant, call: &CallReport) {
+    let domain = site.directory.snapshot().domain_by_id(tenant.domain());
+    let domain = domain.map_or("-".to_owned(), |entry| entry.name.to_string());
+    site.metrics.hook_seconds.with_label_values(&[&domain, call.hook.name()]).observe(call.wall.as_secs_f64());
+    if let Err(failure) = &call.answer {
+        site.metrics.hook_failures.with_label_values(&[&domain, &call.stamp.plugin]).inc();
+        tracing::warn!(
+            domain, plugin = call.stamp.plugin, version = call.stamp.version, hook = %call.hook, %failure,
+            "a plugin failed"
+        );
+    }
+}
+
+/// One call, for the trace.
+pub(crate) fn sentence(call: &CallReport) -> StepSentence {
+    let stamp = &call.stamp;
+    let answer = match &call.answer {
+        Ok(plugin::Answer::Verdict(verdict)) => describe(verdict),
+        Ok(plugin::Answer::Outcome(outcome)) => format!("{outcome:?}"),
+        Err(failure) => format!("failed: {failure}"),
+    };
+    let explained: String = call.explanations.iter().map(|text| format!("; {text}")).collect();
+    StepSentence {
+        step: format!("hook.{}", call.hook),
+        text: format!(
+            "{}@{} (generation {}): {answer}{explained} ({} µs)",
+            stamp.plugin,
+            stamp.version,
+            stamp.generation,
+            call.wall.as_micros()
+        ),
+    }
+}
+
+fn describe(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Reject(reply) | Verdict::Defer(reply) | Verdict::Disconnect(reply) => {
+            format!("{}: {reply}", verdict.name())
+        }
+        Verdict::Quarantine { reason } => format!("quarantine: {reason}"),
+        other => other.name().to_owned(),
+    }
+}
+
+/// A message for plugins to read, wherever it is.
+pub(crate) enum StoredMessage {
+    /// Not accepted yet.
+    Arriving(BodyRef),
+    /// In the store.
+    Stored(Content),
+}
+
+impl MessageSource for StoredMessage {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Arriving(body) => body.len(),
+            Self::Stored(content) => content.size(),
+        }
+    }
+
+    fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let read = match self {
+            Self::Arriving(body) => body.read(offset, length),
+            Self::Stored(content) => content.read(offset, length),
+        };
+        read.map(Bytes::from).map_err(io::Error::other)
+    }
+}

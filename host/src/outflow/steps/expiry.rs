@@ -1,0 +1,16 @@
+//! Step `expiry`: mail that has waited for its whole queue life is given up.
+
+use mail::words;
+
+use super::Progress;
+use crate::outflow::attempt::Attempt;
+
+pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
+    let row = &attempt.lease.row;
+    if attempt.now < row.expires && !attempt.lease.expired {
+        return Progress::Next;
+    }
+    let days = (attempt.now.seconds() - row.created.seconds()) / (24 * 3600);
+    let reason = row.last.as_ref().map_or("none", |(_, text)| text.as_str());
+    Progress::Ended(words::QUEUE_EXPIRED.outcome_with(&[("days", &days.to_string()), ("reason", reason)]))
+}

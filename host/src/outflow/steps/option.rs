@@ -1,0 +1,130 @@
+//! Step `option`: the domain's plugin for a delivery option, and what it wants to happen.
+
+use std::sync::Arc;
+
+use mail::{Mailbox, Outcome, words};
+use plugin::{DeliverInput, DeliverReport, Effect};
+use routing::{Delivery, Owner as OptionOwner};
+use store::{Owner, Place, Work};
+
+use super::Progress;
+use crate::intake::{self, OptionWork, STAGE_DELIVER, StoredMessage, observe};
+use crate::outflow::attempt::{Attempt, unreadable};
+use crate::outflow::{effects, files, settings};
+
+pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
+    let Work::Process { stage, context } = &attempt.lease.row.work else { return Progress::Next };
+    let Some(option) = stage.strip_prefix(STAGE_DELIVER).map(str::to_owned) else { return Progress::Next };
+    let Ok(work) = serde_json::from_slice::<OptionWork>(context) else {
+        return Progress::Ended(deferred(&option, "its queue row cannot be read"));
+    };
+    let Some(delivery) = delivery_of(attempt, &work, &option) else {
+        // The person, the group or the option is gone since: nobody is left to deliver to.
+        let address = attempt.lease.row.address.to_string();
+        let reply = words::UNKNOWN_USER.reply_with(&[("address", &address)]);
+        return Progress::Ended(intake::internal::outcome(&reply));
+    };
+    if let Some(outcome) = files::recover(attempt).await {
+        return Progress::Ended(outcome);
+    }
+    let report = match deliver(attempt, &work, &option, &delivery).await {
+        Ok(report) => report,
+        Err(error) => return Progress::Ended(unreadable(&error)),
+    };
+    if let Some(call) = &report.call
+        && let Some(domain) = &attempt.domain
+    {
+        observe(attempt.site, domain.tenant(), call);
+        let sentence = intake::sentence(call);
+        attempt.note(&sentence.step, sentence.text);
+    }
+    Progress::Ended(apply(attempt, &work, report).await)
+}
+
+/// The option as the directory has it now.
+fn delivery_of(attempt: &Attempt<'_>, work: &OptionWork, option: &str) -> Option<Delivery> {
+    let snapshot = attempt.site.directory.snapshot();
+    let domain = attempt.lease.row.domain;
+    let deliveries = match work.owner {
+        OptionOwner::Person(id) => snapshot.person(domain, id).ok()?.deliveries(),
+        OptionOwner::Group(id) => snapshot.group(domain, id).ok()?.deliveries(),
+    };
+    deliveries.into_iter().find(|delivery| delivery.option().name() == option)
+}
+
+async fn deliver(
+    attempt: &mut Attempt<'_>,
+    work: &OptionWork,
+    option: &str,
+    delivery: &Delivery,
+) -> store::Result<DeliverReport> {
+    let row = &attempt.lease.row;
+    let content = attempt.site.store.leased_content(attempt.lease)?;
+    let Some(domain) = &attempt.domain else { return Err(store::Error::NotFound) };
+    let mut settings = settings::of(delivery);
+    settings.insert("mail".to_owned(), vec![row.address.to_string()]);
+    if let OptionOwner::Person(id) = work.owner
+        && let Ok(person) = attempt.site.directory.snapshot().person(domain.id, id)
+    {
+        let others = |addresses: &[Mailbox]| addresses.iter().map(ToString::to_string).collect();
+        settings.insert("mailAlternateAddress".to_owned(), others(&person.alternate_addresses));
+        settings.insert("mailEquivalentAddress".to_owned(), others(&person.equivalent_addresses));
+    }
+    let input = DeliverInput {
+        domain: domain.name.clone(),
+        aliases: domain.aliases.clone(),
+        option: option.to_owned(),
+        direction: row.envelope.direction,
+        reverse_path: row.envelope.reverse_path.clone(),
+        recipient: row.address.clone(),
+        settings,
+        attempt: row.attempts + 1,
+        delivery_id: row.id.to_string(),
+        envelope: Some(row.envelope.id),
+        message: Arc::new(StoredMessage::Stored(content)),
+        auth_results: Vec::new(),
+        notes: work.notes.clone(),
+    };
+    let runtime = attempt.site.plugins.runtime();
+    let chain = runtime.pin(domain.tenant());
+    let _delivering = attempt.site.plugins.capabilities().delivering(attempt.lease);
+    Ok(runtime.deliver(&chain, input).await)
+}
+
+/// What the plugin wants to happen joins the settling commit; a file is written first, since it
+/// cannot.
+async fn apply(attempt: &mut Attempt<'_>, work: &OptionWork, report: DeliverReport) -> Outcome {
+    let done = matches!(report.outcome, Outcome::Done { .. });
+    attempt.effects.extend(intake::kv_effects(&report.effects, attempt.now));
+    if !done {
+        return report.outcome;
+    }
+    for effect in &report.effects {
+        let applied = match effect {
+            Effect::Kv(_) => Ok(()),
+            Effect::Submit(submission) => effects::submit(attempt, submission).await,
+            Effect::Forward(forward) => effects::forward(attempt, forward).await,
+            Effect::File(append) => effects::file(attempt, place(attempt, work, &append.mailbox), &append.flags),
+            Effect::Append(append) => files::append(attempt, append).await,
+        };
+        if let Err(outcome) = applied {
+            return *outcome;
+        }
+    }
+    report.outcome
+}
+
+/// A mailbox named by a plugin: shared ones by their group, others are the recipient's own.
+fn place(attempt: &Attempt<'_>, work: &OptionWork, name: &str) -> Option<Place> {
+    let owner = match work.owner {
+        OptionOwner::Person(id) => Owner::Person(id),
+        OptionOwner::Group(id) => Owner::Group(id),
+    };
+    let access = mail::Access::system(attempt.domain.as_ref()?.tenant());
+    let mailbox = attempt.site.store.mailbox_named(&access, owner, name).ok()?;
+    Some(Place::Mailbox(mailbox.id))
+}
+
+fn deferred(option: &str, detail: &str) -> Outcome {
+    words::OPTION_DEFERRED.outcome_with(&[("option", option), ("detail", detail)])
+}

@@ -1,0 +1,38 @@
+//! Step `route`: a row that could not be routed before takes the message way again.
+
+use mail::ForwardPath;
+use routing::{Answers, Decision, DnsAnswer, Request, Sender, Target, Way, route};
+use store::Work;
+
+use super::Progress;
+use crate::intake::internal::outcome;
+use crate::intake::{STAGE_ROUTE, actions_for};
+use crate::outflow::attempt::Attempt;
+
+pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
+    if !matches!(&attempt.lease.row.work, Work::Process { stage, .. } if stage == STAGE_ROUTE) {
+        return Progress::Next;
+    }
+    let recipient = ForwardPath::Mailbox(attempt.lease.row.address.clone());
+    let request = Request { recipient, sender: Sender::Internal };
+    let table = directory::Directory::table(&*attempt.site.directory);
+    let mut answers = Answers::default();
+    let routed = loop {
+        match route(&request, &attempt.site.routing, &*table, &answers) {
+            // The channel asks DNS at its own attempt.
+            Way::NeedsDns(domain) => answers.dns(domain, DnsAnswer::Temporary),
+            Way::NeedsResolve(address) => answers.resolved(&address, Vec::new()),
+            Way::Decided(routed) => break routed,
+        }
+    };
+    match routed.decision {
+        Decision::Refuse(reply) => Progress::Ended(outcome(&reply)),
+        Decision::Accept { targets, .. } => {
+            if let [Target::Refused { reply, .. }] = targets.as_slice() {
+                return Progress::Ended(outcome(&reply.0));
+            }
+            let actions = targets.iter().flat_map(|target| actions_for(attempt.site, target, None, attempt.now));
+            Progress::Continue(actions.collect())
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Starting and stopping a server.
+//!
+//! Order of the start: the store (its lock says that nobody else serves the directory), the
+//! directory, certificate, plugins, listeners; only then is anything served. Order of the stop:
+//! listeners take nothing new and wait for open sessions, the outflow finishes its attempts, the
+//! store is closed.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use mail::{Domain, Mailbox};
+use net::{CertificateFiles, Certificates, DnsResolver, Gate, GateLimits, Shutdown, ShutdownTrigger};
+use store::Store;
+use tokio::task::JoinSet;
+
+use crate::admin::{self, Api};
+use crate::config::Config;
+use crate::listen::{self, Bound};
+use crate::outflow;
+use crate::plugins::Plugins;
+use crate::site::Site;
+use crate::telemetry::Metrics;
+use crate::{metrics_http, shared};
+
+/// A running server.
+pub struct Server {
+    site: Arc<Site>,
+    bound: Arc<Vec<(String, SocketAddr)>>,
+    trigger: Arc<ShutdownTrigger>,
+    tasks: JoinSet<anyhow::Result<()>>,
+    outflow: JoinSet<()>,
+    outflow_trigger: ShutdownTrigger,
+}
+
+/// Runs a server until SIGTERM or Ctrl-C.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let server = Server::start(config).await?;
+    server.announce();
+    let trigger = Arc::clone(&server.trigger);
+    tokio::spawn(async move {
+        signal().await;
+        tracing::info!("stopping: open sessions may end first");
+        trigger.stop();
+    });
+    server.stopped().await
+}
+
+impl Server {
+    /// Opens everything and serves.
+    ///
+    /// # Errors
+    /// What could not be opened, and what helps. Nothing is served then.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let data = config.data.clone();
+        std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        let site = Arc::new(open_site(config).await?);
+        site.plugins.publish_all(&site.directory).await?;
+        shared::reconcile_all(&site).await?;
+        let certificates = certificates(&site)?;
+        let listeners = listen::bind_all(&site)?;
+        let admin_listener = admin::bind(&site.config.admin_socket())?;
+        let (trigger, shutdown) = net::shutdown();
+        let trigger = Arc::new(trigger);
+        let mut tasks = JoinSet::new();
+        let mut bound: Vec<(String, SocketAddr)> = listeners.iter().map(name_and_address).collect();
+        for address in site.config.listen.metrics() {
+            let listener = net::bind(address).with_context(|| format!("cannot listen on {address} for metrics"))?;
+            bound.push(("metrics".to_owned(), listener.local_addr()?));
+            tasks.spawn(metrics_http::serve(Arc::clone(&site), listener, shutdown.clone()));
+        }
+        let bound = Arc::new(bound);
+        let gate = Gate::new(GateLimits::from(&site.config.limits));
+        for listener in listeners {
+            let certificates = certificates.clone();
+            tasks.spawn(listen::serve(Arc::clone(&site), listener, certificates, gate.clone(), shutdown.clone()));
+        }
+        let api = Api { site: Arc::clone(&site), stop: Arc::clone(&trigger), bound: Arc::clone(&bound) };
+        let admin_shutdown = shutdown.clone();
+        tasks.spawn(async move {
+            admin::serve(admin_listener, api, admin_shutdown).await;
+            Ok(())
+        });
+        let (outflow_trigger, outflow_shutdown) = net::shutdown();
+        let outflow = start_outflow(&site, &outflow_shutdown);
+        site.metrics.ready.set(1);
+        Ok(Self { site, bound, trigger, tasks, outflow, outflow_trigger })
+    }
+
+    /// Where it listens, by service.
+    pub fn bound(&self) -> &[(String, SocketAddr)] {
+        &self.bound
+    }
+
+    /// Its parts, for tests that look behind the sockets.
+    #[cfg(test)]
+    pub(crate) fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    /// Asks it to stop.
+    pub fn stop(&self) {
+        self.trigger.stop();
+    }
+
+    /// Waits until it has stopped.
+    ///
+    /// # Errors
+    /// A listener or the store failed on the way.
+    pub async fn stopped(mut self) -> anyhow::Result<()> {
+        let mut result = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Ok(Err(error)) = ended {
+                self.trigger.stop();
+                result = Err(error);
+            }
+        }
+        self.site.metrics.ready.set(0);
+        self.outflow_trigger.stop();
+        while self.outflow.join_next().await.is_some() {}
+        let socket = self.site.config.admin_socket();
+        if let Err(error) = std::fs::remove_file(&socket) {
+            tracing::debug!(%error, "the admin socket was gone");
+        }
+        let site = Arc::clone(&self.site);
+        tokio::task::spawn_blocking(move || site.store.close()).await??;
+        tracing::info!("stopped");
+        result
+    }
+
+    /// Says where it listens, and what a first start does next.
+    fn announce(&self) {
+        for (name, address) in self.bound.iter() {
+            tracing::info!(service = name, %address, "listening");
+        }
+        let nobody = self.site.directory.snapshot().domains().is_empty();
+        if nobody {
+            let data = self.site.config.data.display();
+            eprintln!(
+                "\nThis server has no domains yet. In another terminal:\n  postroom --data {data} domain add abc.test\n  postroom --data {data} user add ann@abc.test\n"
+            );
+        }
+    }
+}
+
+fn start_outflow(site: &Arc<Site>, shutdown: &Shutdown) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(outflow::run(Arc::clone(site), shutdown.clone()));
+    tasks.spawn(outflow::measure(Arc::clone(site), shutdown.clone()));
+    tasks.spawn(upkeep(Arc::clone(site), shutdown.clone()));
+    tasks
+}
+
+/// Values of plugins and trace lines whose time is over go, a bounded number at a time.
+async fn upkeep(site: Arc<Site>, mut shutdown: Shutdown) {
+    while !shutdown.is_requested() {
+        if let Err(error) = site.store.expire(crate::site::now(), 1000).await {
+            tracing::debug!(%error, "upkeep");
+        }
+        tokio::select! {
+            () = shutdown.requested() => break,
+            () = tokio::time::sleep(std::time::Duration::from_secs(60)) => {}
+        }
+    }
+}
+
+fn name_and_address(bound: &Bound) -> (String, SocketAddr) {
+    (bound.service().name().to_owned(), bound.address())
+}
+
+async fn open_site(config: Config) -> anyhow::Result<Site> {
+    let hostname = Domain::parse(&config.hostname)?;
+    let store = open_store(&config).await?;
+    let path = config.data.join("directory.redb");
+    let opened = tokio::task::spawn_blocking(move || {
+        directory::EmbeddedDirectory::open(&path, directory::Options::default())
+    });
+    let directory = Arc::new(opened.await??);
+    let resolver = DnsResolver::new(&net::dns::DnsSettings { servers: config.dns.clone(), ..Default::default() })
+        .map_err(|error| anyhow::anyhow!("the resolver cannot start: {error}"))?;
+    let metrics = Metrics::new()?;
+    let plugins = Plugins::start(&config, Arc::clone(&store), Arc::clone(&directory)).await?;
+    let remote = delivery::remote::Remote::new(hostname.clone(), net::ClientTls::opportunistic()?);
+    let login = directory::LoginWay::new(directory::LoginSettings {
+        separator: Some(config.login.separator),
+        default_domain: config.login.default_domain.clone(),
+        allow_plaintext: false,
+    });
+    Ok(Site {
+        routing: routing_site(&config)?,
+        trusted: config.trusted()?,
+        hostname,
+        directory,
+        store,
+        plugins,
+        resolver: Arc::new(resolver),
+        metrics,
+        login,
+        maildrops: crate::listen::Maildrops::default(),
+        remote,
+        config,
+    })
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let path = config.data.join("store");
+    let limits = &config.limits;
+    let settings = store::Config {
+        disk_reserve_bytes: limits.disk_reserve_bytes,
+        disk_reserve_percent: limits.disk_reserve_percent,
+        ..store::Config::default()
+    };
+    let opened = tokio::task::spawn_blocking(move || store::Embedded::open(&path, settings)).await?;
+    Ok(Arc::new(opened?))
+}
+
+fn routing_site(config: &Config) -> anyhow::Result<routing::Site> {
+    let postmaster = config.postmaster.as_deref().map(Mailbox::parse).transpose()?;
+    let channels: Vec<String> = config.channel.iter().map(|channel| channel.name.clone()).collect();
+    let routes = config
+        .route
+        .iter()
+        .map(|route| {
+            let own = config.channel.iter().find(|channel| channel.name == route.channel);
+            let host = route.host.as_deref().or(own.and_then(|channel| channel.host.as_deref()));
+            Ok(routing::Route {
+                pattern: route.domain.parse().with_context(|| format!("route '{}'", route.domain))?,
+                channel: route.channel.clone(),
+                host: host.map(str::parse).transpose().with_context(|| format!("route '{}'", route.domain))?,
+            })
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let routes = routing::RouteTable::new(routes, &channels)?;
+    Ok(routing::Site { postmaster, routes, ..routing::Site::default() })
+}
+
+/// The configured certificate, or a self-signed one made at the first start.
+fn certificates(site: &Site) -> anyhow::Result<Certificates> {
+    let files = match (&site.config.tls.certificate, &site.config.tls.key) {
+        (Some(chain), Some(key)) => CertificateFiles { chain: chain.clone(), key: key.clone() },
+        _ => self_signed(&site.config.data, &site.hostname)?,
+    };
+    Ok(Certificates::load(files, [])?)
+}
+
+fn self_signed(data: &Path, hostname: &Domain) -> anyhow::Result<CertificateFiles> {
+    let folder = data.join("tls");
+    let files = CertificateFiles { chain: folder.join("certificate.pem"), key: folder.join("key.pem") };
+    if files.chain.exists() && files.key.exists() {
+        return Ok(files);
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let names = [hostname.to_string(), "localhost".to_owned(), "127.0.0.1".to_owned()];
+    net::tls::write_self_signed(&names, &files)?;
+    tracing::warn!(
+        certificate = %files.chain.display(),
+        "made a self-signed certificate: clients will warn. Set tls.certificate and tls.key in postroom.toml to use a real one"
+    );
+    Ok(files)
+}
+
+/// SIGTERM or Ctrl-C.
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

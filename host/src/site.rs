@@ -1,0 +1,43 @@
+//! What the parts of a running server share. It wires; it decides nothing.
+
+use std::sync::Arc;
+
+use mail::{Domain, Timestamp};
+use net::Resolver;
+use store::Store;
+
+use crate::config::{Config, Network};
+use crate::plugins::Plugins;
+use crate::telemetry::Metrics;
+
+/// The shared parts of one server.
+pub(crate) struct Site {
+    pub(crate) config: Config,
+    pub(crate) hostname: Domain,
+    pub(crate) directory: Arc<directory::EmbeddedDirectory>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) plugins: Plugins,
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) metrics: Metrics,
+    pub(crate) login: directory::LoginWay,
+    /// Which INBOXes POP3 sessions have open.
+    pub(crate) maildrops: crate::listen::Maildrops,
+    pub(crate) remote: delivery::remote::Remote,
+    /// What routing needs of the configuration.
+    pub(crate) routing: routing::Site,
+    /// `trusted_networks`, read.
+    pub(crate) trusted: Vec<Network>,
+}
+
+/// The time of day; the only place of the host that reads it for mail.
+pub(crate) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // A clock before 1970 is read as 1970: stored times never become negative.
+    Timestamp(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// Fills `bytes` with what nobody can guess.
+pub(crate) fn random(bytes: &mut [u8]) -> std::io::Result<()> {
+    use std::io::Read as _;
+    std::fs::File::open("/dev/urandom")?.read_exact(bytes)
+}
