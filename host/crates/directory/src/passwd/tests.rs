@@ -51,6 +51,18 @@ fn a05_a_password_of_a_megabyte_is_not_hashed_as_one() {
     assert!(!verify_password(&[hash], &secret(&long)));
 }
 
+/// What stands in for a password that is not looked at opens nothing.
+#[test]
+fn a08_an_empty_password_is_not_the_one_that_stands_in_for_it() {
+    let hash = hash_password(&secret("-")).expect("a hash");
+    assert!(verify_password(std::slice::from_ref(&hash), &secret("-")));
+    assert!(!verify_password(std::slice::from_ref(&hash), &secret("")));
+    assert!(!verify_password(
+        &[hash],
+        &secret(&"x".repeat(PASSWORD_BYTES + 1))
+    ));
+}
+
 #[test]
 fn a_damaged_hash_lets_nobody_in() {
     for damaged in [
