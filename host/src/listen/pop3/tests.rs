@@ -162,28 +162,40 @@ async fn shake(tcp: TcpStream) -> Stream {
 async fn run(house: &House, transcript: &str) {
     let rows = house.reset().await;
     let mut stream = None;
+    // Lines in a row are sent at once.
+    let mut unsent = String::new();
     for line in transcript.lines().filter(|line| !line.starts_with('#')) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if word == "C:" {
+            unsent.push_str(&fill_line(rest, house, &rows));
+            continue;
+        }
+        if let Some(open) = &mut stream {
+            say(open, &std::mem::take(&mut unsent)).await;
+        }
         match (word, stream.take()) {
             ("plain", None) => stream = Some(dial(house, false).await),
             ("tls", None) => stream = Some(dial(house, true).await),
-            ("C:", Some(mut open)) => {
-                open.write_all(fill_line(rest, house, &rows).as_bytes()).await.expect("sent");
-                open.flush().await.expect("sent");
-                stream = Some(open);
-            }
             ("S:", Some(mut open)) => {
-                let expected = fill_line(rest, house, &rows);
-                let mut said = vec![0; expected.len()];
-                let read = timeout(SOON, open.read_exact(&mut said)).await;
-                read.expect("in time").unwrap_or_else(|error| panic!("instead of '{expected}': {error}"));
-                assert_eq!(String::from_utf8_lossy(&said), expected);
+                hear(&mut open, &fill_line(rest, house, &rows)).await;
                 stream = Some(open);
             }
             ("!", open) => stream = event(house, rest, open, &rows).await,
             (other, _) => panic!("what is '{other}'?"),
         }
     }
+}
+
+async fn say(stream: &mut Stream, lines: &str) {
+    stream.write_all(lines.as_bytes()).await.expect("sent");
+    stream.flush().await.expect("sent");
+}
+
+async fn hear(stream: &mut Stream, expected: &str) {
+    let mut said = vec![0; expected.len()];
+    let read = timeout(SOON, stream.read_exact(&mut said)).await;
+    read.expect("in time").unwrap_or_else(|error| panic!("instead of '{expected}': {error}"));
+    assert_eq!(String::from_utf8_lossy(&said), expected);
 }
 
 async fn event(house: &House, event: &str, stream: Option<Stream>, rows: &[Row]) -> Option<Stream> {
