@@ -367,7 +367,7 @@ fn check_file(label: &str) -> Result<(), String> {
 }
 
 fn check_edit(name: &str, value: &str) -> Result<(), String> {
-    if ["received", "return-path"].contains(&name.to_ascii_lowercase().as_str()) {
+    if ["received", "return-path", "delivered-to"].contains(&name.to_ascii_lowercase().as_str()) {
         return Err("trace fields are left alone".to_owned());
     }
     check_field(name, value)

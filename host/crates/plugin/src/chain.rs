@@ -192,7 +192,7 @@ impl Chain {
 }
 
 /// Which recipients decide together about a message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct DecisionGroup {
     domain: Option<DomainId>,
     bindings: Vec<String>,

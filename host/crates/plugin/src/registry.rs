@@ -1,9 +1,9 @@
 //! Components by digest: on disk, bundled, and loaded while somebody uses them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,9 @@ pub(crate) struct Registry {
     cache: Cache,
     folder: Option<PathBuf>,
     component_bytes: usize,
-    bundled: Mutex<HashMap<Digest, Bytes>>,
+    /// Those that come with the server, and those installed where there is no folder.
+    in_memory: Mutex<HashMap<Digest, Bytes>>,
+    bundled: Mutex<HashSet<Digest>>,
     /// In use by some chain. Not by the registry: what no chain uses is freed.
     loaded: Mutex<HashMap<Digest, Weak<Loaded>>>,
 }
@@ -50,14 +52,14 @@ impl Registry {
         folder: Option<PathBuf>,
         component_bytes: usize,
     ) -> Self {
-        let (bundled, loaded) = (Mutex::default(), Mutex::default());
         Self {
             linker,
             cache,
             folder,
             component_bytes,
-            bundled,
-            loaded,
+            in_memory: Mutex::default(),
+            bundled: Mutex::default(),
+            loaded: Mutex::default(),
         }
     }
 
@@ -65,7 +67,7 @@ impl Registry {
     pub(crate) fn load(&self, component: &[u8]) -> Result<Arc<Loaded>, LoadError> {
         let loaded = Loaded::load(&self.linker, &self.cache, component, self.component_bytes)?;
         let loaded = Arc::new(loaded);
-        let mut known = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.loaded);
         known.retain(|_, weak| weak.strong_count() > 0);
         known.insert(loaded.digest, Arc::downgrade(&loaded));
         Ok(loaded)
@@ -73,12 +75,7 @@ impl Registry {
 
     /// The component of a digest: in use, bundled, or on disk.
     pub(crate) fn find(&self, digest: Digest) -> Result<Arc<Loaded>, LoadError> {
-        let known = self
-            .loaded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&digest)
-            .and_then(Weak::upgrade);
+        let known = lock(&self.loaded).get(&digest).and_then(Weak::upgrade);
         if let Some(loaded) = known {
             return Ok(loaded);
         }
@@ -92,17 +89,16 @@ impl Registry {
         self.load(&component)
     }
 
+    /// Keeps a component that comes with the server.
     pub(crate) fn bundle(&self, digest: Digest, component: Bytes) {
-        self.bundled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(digest, component);
+        lock(&self.in_memory).insert(digest, component);
+        lock(&self.bundled).insert(digest);
     }
 
     /// Keeps a component that was loaded and tried out.
     pub(crate) fn keep(&self, digest: Digest, component: &[u8]) -> Result<(), LoadError> {
         let Some(path) = self.path(digest) else {
-            self.bundle(digest, Bytes::copy_from_slice(component));
+            lock(&self.in_memory).insert(digest, Bytes::copy_from_slice(component));
             return Ok(());
         };
         replace(&path, component)
@@ -110,13 +106,8 @@ impl Registry {
     }
 
     fn bytes(&self, digest: Digest) -> Result<Bytes, LoadError> {
-        if let Some(bundled) = self
-            .bundled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&digest)
-        {
-            return Ok(bundled.clone());
+        if let Some(component) = lock(&self.in_memory).get(&digest) {
+            return Ok(component.clone());
         }
         let unknown = || LoadError::Unknown(digest.to_string());
         let path = self.path(digest).ok_or_else(unknown)?;
@@ -134,11 +125,6 @@ impl Registry {
     }
 
     pub(crate) fn describe(&self, loaded: &Loaded) -> Installed {
-        let bundled = self
-            .bundled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(&loaded.digest);
         Installed {
             digest: loaded.digest,
             manifest: loaded.manifest.clone(),
@@ -148,7 +134,12 @@ impl Registry {
                 .iter()
                 .map(|(name, _)| name.clone())
                 .collect(),
-            bundled,
+            bundled: lock(&self.bundled).contains(&loaded.digest),
         }
     }
+}
+
+/// What is behind these locks is whole between any two statements, so a panic leaves it usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! What the host gets back from hooks and deliveries.
 
+use std::fmt;
 use std::time::Duration;
 
 use mail::Outcome;
@@ -42,6 +43,31 @@ pub struct CallReport {
     pub cpu: Duration,
     /// Time with all waiting.
     pub wall: Duration,
+}
+
+/// For logs and people: what it answered, or why not.
+impl fmt::Display for CallReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stamp {
+            plugin,
+            version,
+            generation,
+            ..
+        } = &self.stamp;
+        write!(
+            f,
+            "{plugin} {version} (generation {generation}) {}: ",
+            self.hook
+        )?;
+        match &self.answer {
+            Ok(Answer::Verdict(verdict)) => match verdict.refusal() {
+                Some(reply) => write!(f, "{} {reply}", verdict.name()),
+                None => f.write_str(verdict.name()),
+            },
+            Ok(Answer::Outcome(outcome)) => write!(f, "{outcome:?}"),
+            Err(failure) => write!(f, "failed: {failure}"),
+        }
+    }
 }
 
 /// What a call answered.

@@ -74,8 +74,6 @@ pub(crate) struct Core {
     registry: Arc<Registry>,
     bundled: Vec<Installed>,
     chains: RwLock<HashMap<DomainId, Arc<Chain>>>,
-    /// One at a time for each domain would do; publishing is rare.
-    publishing: tokio::sync::Mutex<()>,
     empty: Arc<Chain>,
     /// Bundled components stay loaded.
     _kept: Mutex<Vec<Arc<Loaded>>>,
@@ -121,7 +119,6 @@ impl Runtime {
             registry: Arc::new(registry),
             bundled,
             chains: RwLock::default(),
-            publishing: tokio::sync::Mutex::default(),
             empty: Arc::new(Chain::empty()),
             _kept: Mutex::new(kept),
         })))
@@ -159,20 +156,18 @@ impl Runtime {
         tenant: Tenant,
         spec: ChainSpec,
     ) -> Result<Arc<Chain>, PublishError> {
-        let _one_at_a_time = self.0.publishing.lock().await;
-        let current = self.pin(tenant).generation();
-        if spec.generation <= current {
-            return Err(PublishError::Stale {
-                current,
-                wanted: spec.generation,
-            });
-        }
+        // Before the work, and again under the lock: two may publish at once.
+        is_newer(self.pin(tenant).generation(), spec.generation)?;
         let chain = Arc::new(self.check(tenant, spec).await?);
         let mut chains = self
             .0
             .chains
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        let current = chains
+            .get(&tenant.domain())
+            .map_or(0, |chain| chain.generation());
+        is_newer(current, chain.generation())?;
         chains.insert(tenant.domain(), Arc::clone(&chain));
         Ok(chain)
     }
@@ -349,6 +344,13 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, LoadError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(LoadError::Compile(error.to_string())))
+}
+
+const fn is_newer(current: u64, wanted: u64) -> Result<(), PublishError> {
+    if wanted <= current {
+        return Err(PublishError::Stale { current, wanted });
+    }
+    Ok(())
 }
 
 fn check_twice(spec: &ChainSpec) -> Result<(), PublishError> {

@@ -1,1 +1,9 @@
-//! End to end inside the crate.
+//! The runtime against a frozen component that has every hook, uses every capability and misbehaves
+//! on request (`fixtures/contract`), and against components that cannot be used.
+
+mod delivery;
+mod hostile;
+mod loading;
+mod policy;
+mod stage;
+mod swap;

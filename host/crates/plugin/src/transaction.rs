@@ -18,7 +18,7 @@ use crate::effect::Effect;
 use crate::facts::{Notes, SessionFacts};
 use crate::hook::Hook;
 use crate::live::{Live, Question};
-use crate::report::{Answer, HookReport, Stamp};
+use crate::report::{HookReport, Stamp};
 use crate::runtime::Runtime;
 use crate::source::MessageSource;
 use crate::state::CallFacts;
@@ -363,30 +363,5 @@ impl std::fmt::Debug for Transaction {
             .field("generation", &self.chain.generation())
             .field("recipients", &self.recipients)
             .finish_non_exhaustive()
-    }
-}
-
-/// The text of a call for people: what it answered, or why not.
-impl std::fmt::Display for crate::report::CallReport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Stamp {
-            plugin,
-            version,
-            generation,
-            ..
-        } = &self.stamp;
-        write!(
-            f,
-            "{plugin} {version} (generation {generation}) {}: ",
-            self.hook
-        )?;
-        match &self.answer {
-            Ok(Answer::Verdict(verdict)) => match verdict.refusal() {
-                Some(reply) => write!(f, "{} {reply}", verdict.name()),
-                None => f.write_str(verdict.name()),
-            },
-            Ok(Answer::Outcome(outcome)) => write!(f, "{outcome:?}"),
-            Err(failure) => write!(f, "failed: {failure}"),
-        }
     }
 }

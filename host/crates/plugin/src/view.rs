@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use mail::limits;
-use mail::message::{Header, Message};
+use mail::message::{Header, Message, Part};
 
 use crate::edit::HeaderEdit;
 use crate::effect::EditedHeader;
@@ -38,6 +38,8 @@ pub(crate) struct MessageView {
 struct Parsed {
     raw: Vec<u8>,
     parts: Vec<PartView>,
+    /// The same parts, as they are found in `raw`.
+    leaves: Vec<Part>,
 }
 
 /// What is known of one part without decoding it.
@@ -135,11 +137,11 @@ impl MessageView {
 
     /// The decoded content of a part.
     pub(crate) fn part_bytes(&self, index: usize) -> Result<Vec<u8>, String> {
-        let message = Message::new(&self.parsed()?.raw);
-        let leaves = message.structure().leaves();
-        let Some((_, part)) = leaves.get(index) else {
+        let parsed = self.parsed()?;
+        let Some(part) = parsed.leaves.get(index) else {
             return Ok(Vec::new());
         };
+        let message = Message::new(&parsed.raw);
         let mut bytes = message.decoded(part).into_owned();
         bytes.truncate(PART_BYTES);
         Ok(bytes)
@@ -147,11 +149,11 @@ impl MessageView {
 
     /// The content of a part as text.
     pub(crate) fn part_text(&self, index: usize) -> Result<String, String> {
-        let message = Message::new(&self.parsed()?.raw);
-        let leaves = message.structure().leaves();
-        let Some((_, part)) = leaves.get(index) else {
+        let parsed = self.parsed()?;
+        let Some(part) = parsed.leaves.get(index) else {
             return Ok(String::new());
         };
+        let message = Message::new(&parsed.raw);
         let mut text = message.text(part);
         let mut end = text.len().min(PART_BYTES);
         while !text.is_char_boundary(end) {
@@ -167,8 +169,8 @@ impl MessageView {
                 .read(0, PARSED_BYTES)
                 .map_err(|error| error.to_string())?
                 .to_vec();
-            let parts = part_views(&raw);
-            Ok(Parsed { raw, parts })
+            let (parts, leaves) = parts(&raw);
+            Ok(Parsed { raw, parts, leaves })
         });
         parsed.as_ref().map_err(Clone::clone)
     }
@@ -195,28 +197,29 @@ impl MessageSource for MessageView {
     }
 }
 
-fn part_views(raw: &[u8]) -> Vec<PartView> {
+fn parts(raw: &[u8]) -> (Vec<PartView>, Vec<Part>) {
     let message = Message::new(raw);
     let leaves = message.structure().leaves();
-    leaves
-        .iter()
-        .take(PARTS)
-        .map(|(path, part)| {
-            let (main, sub) = part.shown_type();
-            let lower = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
-            PartView {
-                path: path
-                    .iter()
-                    .map(u32::to_string)
-                    .collect::<Vec<_>>()
-                    .join("."),
-                media_type: format!("{}/{}", lower(main), lower(sub)),
-                disposition: part.disposition.as_ref().map(|found| lower(&found.word)),
-                name: message.file_name(part),
-                size: part.size() as u64,
-            }
-        })
-        .collect()
+    let shown = leaves.into_iter().take(PARTS);
+    shown
+        .map(|(path, part)| (part_view(&message, &path, part), part.clone()))
+        .unzip()
+}
+
+fn part_view(message: &Message<'_>, path: &[u32], part: &Part) -> PartView {
+    let (main, sub) = part.shown_type();
+    let lower = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
+    PartView {
+        path: path
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join("."),
+        media_type: format!("{}/{}", lower(main), lower(sub)),
+        disposition: part.disposition.as_ref().map(|found| lower(&found.word)),
+        name: message.file_name(part),
+        size: part.size() as u64,
+    }
 }
 
 /// Where the body begins: behind the first empty line.
