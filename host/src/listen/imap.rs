@@ -33,18 +33,45 @@ use crate::site::Site;
 use account::{Account, Quotas};
 
 /// Serves one connection.
-pub(super) async fn attend(site: Arc<Site>, service: Service, connection: Connection, drive: DriveOptions) {
+pub(super) async fn attend(
+    site: Arc<Site>,
+    service: Service,
+    connection: Connection,
+    drive: DriveOptions,
+) {
     let config = Config {
         host: site.hostname.to_string(),
-        starttls: if service.is_implicit_tls() { StartTls::Absent } else { StartTls::Offered },
+        starttls: if service.is_implicit_tls() {
+            StartTls::Absent
+        } else {
+            StartTls::Offered
+        },
         limits: site.config.limits.clone(),
     };
-    let Connection { stream, transport, shutdown } = connection;
+    let Connection {
+        stream,
+        transport,
+        shutdown,
+    } = connection;
     let mut session = ImapSession::new(Arc::new(config), &transport, std::time::Instant::now());
     let (watchdog, shutdown) = Watchdog::new(shutdown);
-    let mut adapter =
-        Adapter { site, service, transport: transport.clone(), watchdog, account: None, changed: Arc::default() };
-    net::drive(stream, transport, &mut session, &mut adapter, &drive, shutdown).await;
+    let mut adapter = Adapter {
+        site,
+        service,
+        transport: transport.clone(),
+        watchdog,
+        account: None,
+        changed: Arc::default(),
+    };
+    net::drive(
+        stream,
+        transport,
+        &mut session,
+        &mut adapter,
+        &drive,
+        shutdown,
+    )
+    .await;
 }
 
 struct Adapter {
@@ -127,7 +154,9 @@ impl Adapter {
             Arc::clone(&self.site.store),
             access(&login),
             login.person.id,
-            Box::new(SiteQuotas { site: Arc::clone(&self.site) }),
+            Box::new(SiteQuotas {
+                site: Arc::clone(&self.site),
+            }),
             Arc::clone(&self.changed),
         );
         if let Err(error) = account.prepare().await {
@@ -158,7 +187,11 @@ impl Quotas for SiteQuotas {
         });
         let owner = match owner {
             Owner::Person(person) => {
-                let entry = self.site.directory.snapshot().person(access.domain(), person);
+                let entry = self
+                    .site
+                    .directory
+                    .snapshot()
+                    .person(access.domain(), person);
                 entry.map_or(Quota::NONE, |entry| Quota {
                     bytes: limit(entry.quota_bytes),
                     messages: limit(entry.quota_messages),

@@ -56,7 +56,16 @@ impl Account {
         changed: Arc<Notify>,
     ) -> Self {
         let (selected, opened, append) = (None, BTreeMap::new(), None);
-        Self { store, access, person, quotas, changed, selected, opened, append }
+        Self {
+            store,
+            access,
+            person,
+            quotas,
+            changed,
+            selected,
+            opened,
+            append,
+        }
     }
 
     pub(super) const fn owner(&self) -> Owner {
@@ -67,13 +76,26 @@ impl Account {
     pub(super) async fn prepare(&mut self) -> store::Result<()> {
         self.store.inbox(&self.access, self.person).await?;
         let own = self.store.mailboxes(&self.access, self.owner())?;
-        if own.iter().filter(|mailbox| mailbox.owner == self.owner()).count() > 1 {
+        if own
+            .iter()
+            .filter(|mailbox| mailbox.owner == self.owner())
+            .count()
+            > 1
+        {
             return Ok(());
         }
         for (name, special_use) in FIRST_MAILBOXES {
-            let new = NewMailbox { owner: self.owner(), name: name.to_owned(), special_use: Some(special_use) };
+            let new = NewMailbox {
+                owner: self.owner(),
+                name: name.to_owned(),
+                special_use: Some(special_use),
+            };
             let operation = self.store.operation_id();
-            match self.store.create_mailbox(&self.access, operation, new).await {
+            match self
+                .store
+                .create_mailbox(&self.access, operation, new)
+                .await
+            {
                 // Another connection was faster.
                 Ok(_) | Err(Error::Exists) => {}
                 Err(error) => return Err(error),
@@ -96,16 +118,40 @@ impl Account {
             Ask::Rename { from, to } => self.rename(&from, &to).await,
             Ask::Subscribe { name, subscription } => self.subscribe(&name, subscription).await,
             Ask::Changes { mailbox, since } => self.changes(mailbox, since),
-            Ask::Open { mailbox, uids, depth } => self.open(mailbox, &uids, depth).await,
-            Ask::SearchText { mailbox, uids, keys } => self.search(mailbox, &uids, keys).await,
-            Ask::StoreFlags { mailbox, uids, mode, flags, keywords } => {
-                self.store_flags(mailbox, uids, mode, flags, &keywords).await
+            Ask::Open {
+                mailbox,
+                uids,
+                depth,
+            } => self.open(mailbox, &uids, depth).await,
+            Ask::SearchText {
+                mailbox,
+                uids,
+                keys,
+            } => self.search(mailbox, &uids, keys).await,
+            Ask::StoreFlags {
+                mailbox,
+                uids,
+                mode,
+                flags,
+                keywords,
+            } => {
+                self.store_flags(mailbox, uids, mode, flags, &keywords)
+                    .await
             }
             Ask::Expunge { mailbox, within } => self.expunge(mailbox, within).await,
-            Ask::Copy { mailbox, uids, target, mode } => self.copy(mailbox, uids, &target, mode).await,
-            Ask::AppendBegin { name, size, flags, keywords, date } => {
-                self.append_begin(&name, size, flags, &keywords, date)
-            }
+            Ask::Copy {
+                mailbox,
+                uids,
+                target,
+                mode,
+            } => self.copy(mailbox, uids, &target, mode).await,
+            Ask::AppendBegin {
+                name,
+                size,
+                flags,
+                keywords,
+                date,
+            } => self.append_begin(&name, size, flags, &keywords, date),
             Ask::AppendFinish => self.append_finish().await,
             // The adapter takes it; here somebody is signed in already.
             Ask::Authenticate(_) => Err(Refusal::ServerBug),

@@ -55,7 +55,10 @@ impl Account {
         // What a group uses is not for its members to know; the commit knows it.
         if owner == self.owner() {
             let used = self.store.usage(&self.access, owner).or_refusal()?;
-            let after = Usage { bytes: used.bytes.saturating_add(size), messages: used.messages + 1 };
+            let after = Usage {
+                bytes: used.bytes.saturating_add(size),
+                messages: used.messages + 1,
+            };
             if !quota.allows(after) {
                 return Err(Refusal::OverQuota);
             }
@@ -94,13 +97,19 @@ impl Account {
         message.internal_date = append.date.map(|date| (date.at, date.offset_minutes));
         (message.owner_quota, message.domain_quota) = self.quotas.of(&self.access, append.owner);
         let (operation, place) = (self.store.operation_id(), Place::Mailbox(append.mailbox));
-        let appended = self.store.append(&self.access, operation, place, vec![message]).await;
+        let appended = self
+            .store
+            .append(&self.access, operation, place, vec![message])
+            .await;
         let appended = match appended {
             // As with STORE: too many keywords.
             Err(Error::Invalid(_)) => return Err(Refusal::Limit),
             appended => appended.or_refusal()?,
         };
         let appended = appended.first().ok_or(Refusal::ServerBug)?;
-        Ok(Answer::Appended(Appended { uid_validity: appended.uid_validity, uid: appended.uid }))
+        Ok(Answer::Appended(Appended {
+            uid_validity: appended.uid_validity,
+            uid: appended.uid,
+        }))
     }
 }

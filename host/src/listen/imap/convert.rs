@@ -1,6 +1,8 @@
 //! Between the words of the session and the words of the store.
 
-use imap::ask::{InternalDate, MailboxEntry, MailboxKind, MailboxStatus, Refusal, Row, SpecialUse, StoreMode};
+use imap::ask::{
+    InternalDate, MailboxEntry, MailboxKind, MailboxStatus, Refusal, Row, SpecialUse, StoreMode,
+};
 use imap::{Flags, Keyword, Keywords, MailboxName};
 use store::{FlagOperation, Mailbox, Message, Status};
 
@@ -28,7 +30,10 @@ pub(super) fn keywords_in(keywords: &Keywords) -> Vec<String> {
 
 /// Keywords that came by another way and are no atoms are not shown.
 fn keywords_out(keywords: &[String]) -> Keywords {
-    keywords.iter().filter_map(|keyword| Keyword::parse(keyword)).collect()
+    keywords
+        .iter()
+        .filter_map(|keyword| Keyword::parse(keyword))
+        .collect()
 }
 
 pub(super) fn row(message: &Message) -> Row {
@@ -37,7 +42,10 @@ pub(super) fn row(message: &Message) -> Row {
         modseq: message.changed,
         email: message.email,
         size: message.size,
-        date: InternalDate { at: message.internal_date, offset_minutes: message.internal_offset_minutes },
+        date: InternalDate {
+            at: message.internal_date,
+            offset_minutes: message.internal_offset_minutes,
+        },
         flags: flags_out(message.flags),
         keywords: keywords_out(&message.keywords),
     }
@@ -93,7 +101,12 @@ pub(super) fn refusal(error: &store::Error) -> Refusal {
         Error::Exists => Refusal::AlreadyExists,
         Error::OverQuota(_) => Refusal::OverQuota,
         Error::Invalid(_) => Refusal::Cannot,
-        Error::Conflict | Error::Stale | Error::Full | Error::Busy | Error::Latched(_) | Error::Closed => {
+        Error::Conflict
+        | Error::Stale
+        | Error::Full
+        | Error::Busy
+        | Error::Latched(_)
+        | Error::Closed => {
             tracing::warn!(%error, "the store cannot do this now");
             Refusal::Unavailable
         }

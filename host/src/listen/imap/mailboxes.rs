@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use imap::ask::{MailboxEntry, MailboxKind, Mode, Refusal, Selected as SelectedAnswer, Subscription};
+use imap::ask::{
+    MailboxEntry, MailboxKind, Mode, Refusal, Selected as SelectedAnswer, Subscription,
+};
 use imap::{Answer, MailboxName};
 use mail::Uid;
 use store::{Mailbox, NewMailbox, Owner, Rights, Watched};
@@ -11,23 +13,45 @@ use super::account::{Account, Answered, OrRefusal, Selected};
 use super::convert::{entry, row, status};
 
 /// With any of these something in a mailbox can be changed (RFC 4314 §5.2, READ-WRITE).
-const CHANGING: [Rights; 5] =
-    [Rights::SEEN, Rights::WRITE, Rights::INSERT, Rights::DELETE_MESSAGES, Rights::EXPUNGE];
+const CHANGING: [Rights; 5] = [
+    Rights::SEEN,
+    Rights::WRITE,
+    Rights::INSERT,
+    Rights::DELETE_MESSAGES,
+    Rights::EXPUNGE,
+];
 
 impl Account {
     pub(super) fn mailbox(&self, name: &MailboxName) -> Result<Mailbox, Refusal> {
-        self.store.mailbox_named(&self.access, self.owner(), name.as_str()).or_refusal()
+        self.store
+            .mailbox_named(&self.access, self.owner(), name.as_str())
+            .or_refusal()
     }
 
     pub(super) fn list(&self) -> Answered {
-        let mailboxes = self.store.mailboxes(&self.access, self.owner()).or_refusal()?;
-        let subscriptions = self.store.subscriptions(&self.access, self.person).or_refusal()?;
-        let mut entries: Vec<MailboxEntry> =
-            mailboxes.iter().filter_map(|mailbox| entry(mailbox, &subscriptions)).collect();
-        let gone = subscriptions.iter().filter(|name| !mailboxes.iter().any(|mailbox| mailbox.name == **name));
+        let mailboxes = self
+            .store
+            .mailboxes(&self.access, self.owner())
+            .or_refusal()?;
+        let subscriptions = self
+            .store
+            .subscriptions(&self.access, self.person)
+            .or_refusal()?;
+        let mut entries: Vec<MailboxEntry> = mailboxes
+            .iter()
+            .filter_map(|mailbox| entry(mailbox, &subscriptions))
+            .collect();
+        let gone = subscriptions
+            .iter()
+            .filter(|name| !mailboxes.iter().any(|mailbox| mailbox.name == **name));
         entries.extend(gone.filter_map(|name| {
             let name = MailboxName::parse(name).ok()?;
-            Some(MailboxEntry { name, kind: MailboxKind::NonExistent, subscribed: true, special_use: None })
+            Some(MailboxEntry {
+                name,
+                kind: MailboxKind::NonExistent,
+                subscribed: true,
+                special_use: None,
+            })
         }));
         Ok(Answer::Mailboxes(entries))
     }
@@ -43,12 +67,21 @@ impl Account {
         // told once more by the first look at the changes, and is no news then.
         let changed = Arc::clone(&self.changed);
         let callback = Box::new(move |_| changed.notify_one());
-        let watch = self.store.watch(&self.access, Watched::Mailbox(mailbox.id), callback).or_refusal()?;
+        let watch = self
+            .store
+            .watch(&self.access, Watched::Mailbox(mailbox.id), callback)
+            .or_refusal()?;
         let mailbox = self.store.mailbox(&self.access, mailbox.id).or_refusal()?;
-        let messages = self.store.rows(&self.access, mailbox.id, 1..=u32::MAX).or_refusal()?;
+        let messages = self
+            .store
+            .rows(&self.access, mailbox.id, 1..=u32::MAX)
+            .or_refusal()?;
         let changing = CHANGING.iter().any(|&right| mailbox.rights.contains(right));
         let last = messages.last().map_or(0, |message| message.uid.0);
-        self.selected = Some(Selected { mailbox: mailbox.id, _watch: watch });
+        self.selected = Some(Selected {
+            mailbox: mailbox.id,
+            _watch: watch,
+        });
         Ok(Answer::Selected(SelectedAnswer {
             mailbox: mailbox.id,
             mode: if changing { mode } else { Mode::ReadOnly },
@@ -61,9 +94,16 @@ impl Account {
 
     pub(super) async fn create(&mut self, name: &MailboxName) -> Answered {
         let (owner, name) = self.place_of(name)?;
-        let new = NewMailbox { owner, name, special_use: None };
+        let new = NewMailbox {
+            owner,
+            name,
+            special_use: None,
+        };
         let operation = self.store.operation_id();
-        self.store.create_mailbox(&self.access, operation, new).await.or_refusal()?;
+        self.store
+            .create_mailbox(&self.access, operation, new)
+            .await
+            .or_refusal()?;
         Ok(Answer::Done)
     }
 
@@ -93,7 +133,10 @@ impl Account {
             return Err(Refusal::HasChildren);
         }
         let operation = self.store.operation_id();
-        self.store.delete_mailbox(&self.access, operation, mailbox.id).await.or_refusal()?;
+        self.store
+            .delete_mailbox(&self.access, operation, mailbox.id)
+            .await
+            .or_refusal()?;
         Ok(Answer::Done)
     }
 
@@ -105,13 +148,23 @@ impl Account {
             return Err(Refusal::NoPermission);
         }
         let operation = self.store.operation_id();
-        self.store.rename_mailbox(&self.access, operation, mailbox.id, name).await.or_refusal()?;
+        self.store
+            .rename_mailbox(&self.access, operation, mailbox.id, name)
+            .await
+            .or_refusal()?;
         Ok(Answer::Done)
     }
 
-    pub(super) async fn subscribe(&mut self, name: &MailboxName, subscription: Subscription) -> Answered {
+    pub(super) async fn subscribe(
+        &mut self,
+        name: &MailboxName,
+        subscription: Subscription,
+    ) -> Answered {
         let on = subscription == Subscription::On;
-        self.store.subscribe(&self.access, self.person, name.as_str().to_owned(), on).await.or_refusal()?;
+        self.store
+            .subscribe(&self.access, self.person, name.as_str().to_owned(), on)
+            .await
+            .or_refusal()?;
         Ok(Answer::Done)
     }
 }
