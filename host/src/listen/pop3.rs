@@ -13,22 +13,54 @@ use store::Content;
 use super::{SignIn, SignedIn, Watchdog};
 use crate::site::Site;
 
-use maildrop::{Maildrop, OpenError};
 pub(crate) use maildrop::Maildrops;
+use maildrop::{Maildrop, OpenError};
 
 /// Bytes of a message read at a time.
 const PIECE: usize = 64 * 1024;
 
 /// Serves one connection.
-pub(super) async fn attend(site: Arc<Site>, service: Service, connection: Connection, drive: DriveOptions) {
-    let tls = if service.is_implicit_tls() { Tls::Implicit } else { Tls::Available };
+pub(super) async fn attend(
+    site: Arc<Site>,
+    service: Service,
+    connection: Connection,
+    drive: DriveOptions,
+) {
+    let tls = if service.is_implicit_tls() {
+        Tls::Implicit
+    } else {
+        Tls::Available
+    };
     let config = Config::new(site.hostname.clone(), tls, &site.config.limits);
-    let Connection { stream, transport, shutdown } = connection;
-    let mut session = Pop3::new(Arc::new(config), transport.clone(), std::time::Instant::now());
+    let Connection {
+        stream,
+        transport,
+        shutdown,
+    } = connection;
+    let mut session = Pop3::new(
+        Arc::new(config),
+        transport.clone(),
+        std::time::Instant::now(),
+    );
     let (watchdog, shutdown) = Watchdog::new(shutdown);
-    let mut adapter =
-        Adapter { site, service, transport: transport.clone(), watchdog, login: None, maildrop: None, message: None };
-    net::drive(stream, transport, &mut session, &mut adapter, &drive, shutdown).await;
+    let mut adapter = Adapter {
+        site,
+        service,
+        transport: transport.clone(),
+        watchdog,
+        login: None,
+        maildrop: None,
+        message: None,
+    };
+    net::drive(
+        stream,
+        transport,
+        &mut session,
+        &mut adapter,
+        &drive,
+        shutdown,
+    )
+    .await;
 }
 
 struct Adapter {
@@ -49,7 +81,9 @@ impl Handler<Pop3> for Adapter {
             Ask::Authenticate(credentials) => self.authenticate(&credentials).await,
             Ask::OpenMaildrop => self.open_maildrop().await,
             Ask::Open { uid } => {
-                let Some(maildrop) = &self.maildrop else { return Answer::Unavailable };
+                let Some(maildrop) = &self.maildrop else {
+                    return Answer::Unavailable;
+                };
                 match maildrop.message(uid) {
                     Ok(content) => {
                         self.message = Some(content);
@@ -59,7 +93,9 @@ impl Handler<Pop3> for Adapter {
                 }
             }
             Ask::Delete { uids } => {
-                let Some(maildrop) = &self.maildrop else { return Answer::Unavailable };
+                let Some(maildrop) = &self.maildrop else {
+                    return Answer::Unavailable;
+                };
                 match maildrop.delete(uids).await {
                     Ok(()) => Answer::Deleted,
                     Err(error) => {
@@ -72,7 +108,10 @@ impl Handler<Pop3> for Adapter {
     }
 
     async fn send(&mut self, retrieve: Retrieve, outlet: &mut Outlet<'_>) -> Result<(), SendError> {
-        let content = self.message.take().ok_or_else(|| SendError::Source("no message is open".to_owned()))?;
+        let content = self
+            .message
+            .take()
+            .ok_or_else(|| SendError::Source("no message is open".to_owned()))?;
         stream(&content, retrieve, outlet).await
     }
 
@@ -106,9 +145,16 @@ impl Adapter {
     }
 
     async fn open_maildrop(&mut self) -> Answer {
-        let Some(login) = self.login.take() else { return Answer::Unavailable };
-        let opened =
-            Maildrop::open(&self.site.maildrops, Arc::clone(&self.site.store), login.tenant, login.person.id).await;
+        let Some(login) = self.login.take() else {
+            return Answer::Unavailable;
+        };
+        let opened = Maildrop::open(
+            &self.site.maildrops,
+            Arc::clone(&self.site.store),
+            login.tenant,
+            login.person.id,
+        )
+        .await;
         match opened {
             Ok((maildrop, rows)) => {
                 self.watchdog.guard(&self.site, &login);
@@ -140,11 +186,17 @@ fn refusal(error: &store::Error) -> Answer {
 }
 
 /// A message from the store to the peer, in pieces; the peer's reading sets the pace.
-async fn stream(content: &Content, retrieve: Retrieve, outlet: &mut Outlet<'_>) -> Result<(), SendError> {
+async fn stream(
+    content: &Content,
+    retrieve: Retrieve,
+    outlet: &mut Outlet<'_>,
+) -> Result<(), SendError> {
     let mut stuffer = Stuffer::new(retrieve.extent);
     let (mut offset, mut out) = (0, Vec::new());
     while offset < content.size() {
-        let piece = content.read(offset, PIECE).map_err(|error| SendError::Source(error.to_string()))?;
+        let piece = content
+            .read(offset, PIECE)
+            .map_err(|error| SendError::Source(error.to_string()))?;
         offset += piece.len() as u64;
         out.clear();
         let progress = stuffer.push(&piece, &mut out);

@@ -13,7 +13,10 @@ pub(crate) struct Maildrops(Arc<Mutex<HashSet<MailboxId>>>);
 
 impl Maildrops {
     fn lock(&self, mailbox: MailboxId) -> Option<Lock> {
-        self.open().insert(mailbox).then(|| Lock { maildrops: self.clone(), mailbox })
+        self.open().insert(mailbox).then(|| Lock {
+            maildrops: self.clone(),
+            mailbox,
+        })
     }
 
     fn open(&self) -> MutexGuard<'_, HashSet<MailboxId>> {
@@ -68,19 +71,34 @@ impl Maildrop {
         let mailbox = store.inbox(&access, person).await?;
         let lock = maildrops.lock(mailbox).ok_or(OpenError::InUse)?;
         let messages = store.rows(&access, mailbox, 1..=u32::MAX)?;
-        let rows = messages.iter().map(|message| Row { uid: message.uid, email: message.email, size: message.size });
+        let rows = messages.iter().map(|message| Row {
+            uid: message.uid,
+            email: message.email,
+            size: message.size,
+        });
         let rows = rows.collect();
-        Ok((Self { store, access, mailbox, _lock: lock }, rows))
+        Ok((
+            Self {
+                store,
+                access,
+                mailbox,
+                _lock: lock,
+            },
+            rows,
+        ))
     }
 
     pub(super) fn message(&self, uid: Uid) -> store::Result<Content> {
-        self.store.content(&self.access, Source::Message(self.mailbox, uid))
+        self.store
+            .content(&self.access, Source::Message(self.mailbox, uid))
     }
 
     /// All or none, durable when it returns.
     pub(super) async fn delete(&self, uids: Vec<Uid>) -> store::Result<()> {
         let operation = self.store.operation_id();
-        self.store.expunge(&self.access, operation, self.mailbox, uids).await?;
+        self.store
+            .expunge(&self.access, operation, self.mailbox, uids)
+            .await?;
         Ok(())
     }
 }

@@ -52,29 +52,51 @@ impl House {
             metrics: Vec::new(),
             port_offset: 0,
         };
-        let mut config =
-            Config { hostname: HOST.to_owned(), data: data.path().join("data"), listen, ..Config::default() };
+        let mut config = Config {
+            hostname: HOST.to_owned(),
+            data: data.path().join("data"),
+            listen,
+            ..Config::default()
+        };
         config.limits.disk_reserve_bytes = 0;
         config.limits.disk_reserve_percent = 0;
         let server = Server::start(config).await.expect("a server");
         let site = server.site();
         let change = |change| site.directory.apply(Principal::Site, change);
         let domain = Domain::parse("abc.test").expect("a domain");
-        change(Change::AddDomain(NewDomain::named(domain.clone()))).await.expect("added");
+        change(Change::AddDomain(NewDomain::named(domain.clone())))
+            .await
+            .expect("added");
         for name in ["anna@abc.test", "otto@abc.test"] {
             let mail: Mailbox = name.parse().expect("an address");
             let password = Some(Secret::new(PASSWORD.to_owned()));
-            let person = NewPerson { mail, password, attributes: directory::PersonChanges::default() };
+            let person = NewPerson {
+                mail,
+                password,
+                attributes: directory::PersonChanges::default(),
+            };
             change(Change::AddPerson(person)).await.expect("added");
         }
-        let tenant = site.directory.domain(&domain).await.expect("added").tenant();
+        let tenant = site
+            .directory
+            .domain(&domain)
+            .await
+            .expect("added")
+            .tenant();
         let anna = person(site, tenant, "anna@abc.test").await;
         let messages = (1..=3).map(|number| {
-            let text = fs::read_to_string(folder().join(format!("messages/{number}.eml"))).expect("a message");
+            let text = fs::read_to_string(folder().join(format!("messages/{number}.eml")))
+                .expect("a message");
             text.replace('\n', "\r\n").into_bytes()
         });
         let messages = messages.collect();
-        Self { server, tenant, anna, messages, _data: data }
+        Self {
+            server,
+            tenant,
+            anna,
+            messages,
+            _data: data,
+        }
     }
 
     fn site(&self) -> &Arc<Site> {
@@ -92,10 +114,21 @@ impl House {
         let store = &self.site().store;
         let inbox = store.inbox(&access, self.anna).await.expect("an INBOX");
         let old = self.rows().await.iter().map(|row| row.uid).collect();
-        store.expunge(&access, store.operation_id(), inbox, old).await.expect("expunged");
+        store
+            .expunge(&access, store.operation_id(), inbox, old)
+            .await
+            .expect("expunged");
         let new = |bytes: &Vec<u8>| NewMessage::new(vec![Piece::Private(bytes.clone())]);
         let messages = self.messages.iter().map(new).collect();
-        store.append(&access, store.operation_id(), Place::Mailbox(inbox), messages).await.expect("appended");
+        store
+            .append(
+                &access,
+                store.operation_id(),
+                Place::Mailbox(inbox),
+                messages,
+            )
+            .await
+            .expect("appended");
         self.rows().await
     }
 
@@ -104,14 +137,26 @@ impl House {
         let store = &self.site().store;
         let inbox = store.inbox(&access, self.anna).await.expect("an INBOX");
         let rows = store.rows(&access, inbox, 1..=u32::MAX).expect("rows");
-        rows.iter().map(|row| Row { uid: row.uid, email: row.email, size: row.size }).collect()
+        rows.iter()
+            .map(|row| Row {
+                uid: row.uid,
+                email: row.email,
+                size: row.size,
+            })
+            .collect()
     }
 
     /// Waits until no session has Anna's maildrop.
     async fn alone(&self) {
         for _ in 0..1000 {
             let site = self.site();
-            let open = Maildrop::open(&site.maildrops, Arc::clone(&site.store), self.tenant, self.anna).await;
+            let open = Maildrop::open(
+                &site.maildrops,
+                Arc::clone(&site.store),
+                self.tenant,
+                self.anna,
+            )
+            .await;
             if open.is_ok() {
                 return;
             }
@@ -123,13 +168,26 @@ impl House {
 
 async fn person(site: &Site, tenant: Tenant, name: &str) -> PersonId {
     let mail: Mailbox = name.parse().expect("an address");
-    site.directory.person_by_address(tenant, &mail).await.expect("added").id
+    site.directory
+        .person_by_address(tenant, &mail)
+        .await
+        .expect("added")
+        .id
 }
 
 /// Fills the places of a line.
 fn fill(line: &str, house: &House, rows: &[Row]) -> String {
-    let total = |from: usize| rows[from..].iter().map(|row| row.size).sum::<u64>().to_string();
-    let mut line = line.replace("{host}", HOST).replace("{size}", &total(0)).replace("{size23}", &total(1));
+    let total = |from: usize| {
+        rows[from..]
+            .iter()
+            .map(|row| row.size)
+            .sum::<u64>()
+            .to_string()
+    };
+    let mut line = line
+        .replace("{host}", HOST)
+        .replace("{size}", &total(0))
+        .replace("{size23}", &total(1));
     for (number, (row, message)) in (1..).zip(rows.iter().zip(&house.messages)) {
         let (mut stuffer, mut stuffed) = (Stuffer::new(Extent::Whole), Vec::new());
         stuffer.push(message, &mut stuffed);
@@ -137,7 +195,10 @@ fn fill(line: &str, house: &House, rows: &[Row]) -> String {
         line = line
             .replace(&format!("{{id{number}}}"), &row.email.to_string())
             .replace(&format!("{{size{number}}}"), &row.size.to_string())
-            .replace(&format!("{{message{number}}}"), stuffed.trim_end_matches("\r\n"));
+            .replace(
+                &format!("{{message{number}}}"),
+                stuffed.trim_end_matches("\r\n"),
+            );
     }
     line
 }
@@ -145,13 +206,21 @@ fn fill(line: &str, house: &House, rows: &[Row]) -> String {
 /// The last empty line of a message without a body must stay.
 fn fill_line(line: &str, house: &House, rows: &[Row]) -> String {
     let filled = fill(line, house, rows);
-    if line == "{message3}" { format!("{filled}\r\n\r\n") } else { format!("{filled}\r\n") }
+    if line == "{message3}" {
+        format!("{filled}\r\n\r\n")
+    } else {
+        format!("{filled}\r\n")
+    }
 }
 
 async fn dial(house: &House, encrypted: bool) -> Stream {
     let address = house.address(if encrypted { "pop3s" } else { "pop3" });
     let tcp = TcpStream::connect(address).await.expect("accepted");
-    if encrypted { shake(tcp).await } else { Stream::Plain(tcp) }
+    if encrypted {
+        shake(tcp).await
+    } else {
+        Stream::Plain(tcp)
+    }
 }
 
 async fn shake(tcp: TcpStream) -> Stream {
@@ -194,7 +263,8 @@ async fn say(stream: &mut Stream, lines: &str) {
 async fn hear(stream: &mut Stream, expected: &str) {
     let mut said = vec![0; expected.len()];
     let read = timeout(SOON, stream.read_exact(&mut said)).await;
-    read.expect("in time").unwrap_or_else(|error| panic!("instead of '{expected}': {error}"));
+    read.expect("in time")
+        .unwrap_or_else(|error| panic!("instead of '{expected}': {error}"));
     assert_eq!(String::from_utf8_lossy(&said), expected);
 }
 
@@ -204,7 +274,10 @@ async fn event(house: &House, event: &str, stream: Option<Stream>, rows: &[Row])
         ("handshake", Some(Stream::Plain(tcp))) => Some(shake(tcp).await),
         ("closed", Some(mut open)) => {
             let mut more = Vec::new();
-            timeout(SOON, open.read_to_end(&mut more)).await.expect("in time").expect("a clean end");
+            timeout(SOON, open.read_to_end(&mut more))
+                .await
+                .expect("in time")
+                .expect("a clean end");
             assert_eq!(String::from_utf8_lossy(&more), "");
             drop(open);
             house.alone().await;
@@ -216,8 +289,14 @@ async fn event(house: &House, event: &str, stream: Option<Stream>, rows: &[Row])
             None
         }
         ("deleted", stream) => {
-            let gone: Vec<usize> = rest.split_whitespace().map(|number| number.parse().expect("a number")).collect();
-            let left = (1..).zip(rows).filter(|(number, _)| !gone.contains(number)).map(|(_, row)| *row);
+            let gone: Vec<usize> = rest
+                .split_whitespace()
+                .map(|number| number.parse().expect("a number"))
+                .collect();
+            let left = (1..)
+                .zip(rows)
+                .filter(|(number, _)| !gone.contains(number))
+                .map(|(_, row)| *row);
             assert_eq!(house.rows().await, left.collect::<Vec<_>>());
             stream
         }
@@ -228,7 +307,9 @@ async fn event(house: &House, event: &str, stream: Option<Stream>, rows: &[Row])
 /// What only the pure session can play: a host with a part, silence of ten minutes, a directory
 /// that is away.
 fn is_for_sockets(transcript: &str) -> bool {
-    !["\nhost: ", "\n! idle", "una@abc.test"].iter().any(|part| transcript.contains(part))
+    !["\nhost: ", "\n! idle", "una@abc.test"]
+        .iter()
+        .any(|part| transcript.contains(part))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,5 +333,8 @@ async fn every_transcript_over_a_real_socket() {
     }
     assert!(run_now.len() >= 14, "only {run_now:?}");
     house.server.stop();
-    timeout(SOON, house.server.stopped()).await.expect("in time").expect("stopped");
+    timeout(SOON, house.server.stopped())
+        .await
+        .expect("in time")
+        .expect("stopped");
 }

@@ -19,12 +19,17 @@ async fn store(messages: &[&str]) -> Arc<dyn Store> {
     let new = |text: &&str| NewMessage::new(vec![Piece::Private(text.as_bytes().to_vec())]);
     let messages = messages.iter().map(new).collect();
     let operation = store.operation_id();
-    store.append(&access, operation, Place::Inbox(ANNA), messages).await.expect("appended");
+    store
+        .append(&access, operation, Place::Inbox(ANNA), messages)
+        .await
+        .expect("appended");
     store
 }
 
 async fn sizes(maildrops: &Maildrops, store: &Arc<dyn Store>) -> Vec<u64> {
-    let (_, rows) = Maildrop::open(maildrops, Arc::clone(store), tenant(), ANNA).await.expect("nobody has it");
+    let (_, rows) = Maildrop::open(maildrops, Arc::clone(store), tenant(), ANNA)
+        .await
+        .expect("nobody has it");
     rows.iter().map(|row| row.size).collect()
 }
 
@@ -43,11 +48,21 @@ async fn i21_one_session_at_a_time_and_the_next_when_it_ends() {
 
 #[tokio::test]
 async fn i21_only_what_was_marked_is_deleted() {
-    let (maildrops, store) = (Maildrops::default(), store(&["one\r\n", "two..\r\n", "three..\r\n"]).await);
-    let (maildrop, rows) =
-        Maildrop::open(&maildrops, Arc::clone(&store), tenant(), ANNA).await.expect("nobody has it");
-    assert_eq!(rows.iter().map(|row| row.size).collect::<Vec<_>>(), [5, 7, 9]);
-    maildrop.delete(vec![rows[0].uid, rows[2].uid]).await.expect("deleted");
+    let (maildrops, store) = (
+        Maildrops::default(),
+        store(&["one\r\n", "two..\r\n", "three..\r\n"]).await,
+    );
+    let (maildrop, rows) = Maildrop::open(&maildrops, Arc::clone(&store), tenant(), ANNA)
+        .await
+        .expect("nobody has it");
+    assert_eq!(
+        rows.iter().map(|row| row.size).collect::<Vec<_>>(),
+        [5, 7, 9]
+    );
+    maildrop
+        .delete(vec![rows[0].uid, rows[2].uid])
+        .await
+        .expect("deleted");
     drop(maildrop);
     assert_eq!(sizes(&maildrops, &store).await, [7]);
 }
@@ -66,9 +81,20 @@ async fn unique_ids_are_the_same_in_every_session() {
 #[tokio::test]
 async fn a_message_that_somebody_else_removed_is_not_found() {
     let (maildrops, store) = (Maildrops::default(), store(&["one\r\n"]).await);
-    let (maildrop, rows) =
-        Maildrop::open(&maildrops, Arc::clone(&store), tenant(), ANNA).await.expect("nobody has it");
-    assert_eq!(maildrop.message(rows[0].uid).expect("there").read_all().expect("whole"), b"one\r\n");
+    let (maildrop, rows) = Maildrop::open(&maildrops, Arc::clone(&store), tenant(), ANNA)
+        .await
+        .expect("nobody has it");
+    assert_eq!(
+        maildrop
+            .message(rows[0].uid)
+            .expect("there")
+            .read_all()
+            .expect("whole"),
+        b"one\r\n"
+    );
     maildrop.delete(vec![rows[0].uid]).await.expect("deleted");
-    assert!(matches!(maildrop.message(rows[0].uid), Err(Error::NotFound)));
+    assert!(matches!(
+        maildrop.message(rows[0].uid),
+        Err(Error::NotFound)
+    ));
 }
