@@ -173,8 +173,10 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
     let hostname = Domain::parse(&config.hostname)?;
     let store = open_store(&config).await?;
     let path = config.data.join("directory.redb");
+    let labels = config.program.iter().map(|program| program.label.clone()).collect();
+    let options = directory::Options { programs: Some(labels), ..directory::Options::default() };
     let opened = tokio::task::spawn_blocking(move || {
-        directory::EmbeddedDirectory::open(&path, directory::Options::default())
+        directory::EmbeddedDirectory::open(&path, options)
     });
     let directory = Arc::new(opened.await??);
     let resolver = DnsResolver::new(&net::dns::DnsSettings { servers: config.dns.clone(), ..Default::default() })
@@ -197,7 +199,7 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         resolver: Arc::new(resolver),
         metrics,
         login,
-        maildrops: crate::listen::Maildrops::default(),
+        maildrops: listen::Maildrops::default(),
         remote,
         config,
     })
