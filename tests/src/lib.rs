@@ -1,1 +1,16 @@
-//! Shared pieces of the end-to-end tests.
+//! Shared pieces of the end-to-end tests: a real server in a temporary folder on loopback, its
+//! command line, a line client, and the real programs that test it.
+//!
+//! Everything a test starts it also ends, on failure too: servers and programs die with the value
+//! that holds them. A program that is not installed fails the test with the command that
+//! installs it.
+
+mod eventually;
+mod line;
+mod programs;
+mod server;
+
+pub use eventually::{eventually, eventually_some, until};
+pub use line::{Line, Reply};
+pub use programs::{Ran, program, python, run};
+pub use server::{Server, ServerOptions, fixture, plugin_file};

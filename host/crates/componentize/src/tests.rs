@@ -27,13 +27,22 @@ fn an_empty_module_becomes_a_component() {
 #[test]
 fn what_is_no_module_is_refused() {
     for bytes in [&b""[..], b"MZ", COMPONENT, &MODULE[..6]] {
-        assert!(matches!(componentize(bytes, ""), Err(Error::Module(_))), "{bytes:?}");
+        assert!(
+            matches!(componentize(bytes, ""), Err(Error::Module(_))),
+            "{bytes:?}"
+        );
     }
 }
 
 #[test]
 fn a_bad_manifest_is_refused() {
-    assert!(matches!(with_manifest(COMPONENT.to_vec(), "name ="), Err(Error::Manifest(_))));
+    assert!(matches!(
+        with_manifest(COMPONENT.to_vec(), "name ="),
+        Err(Error::Manifest(_))
+    ));
     let large = format!("a = \"{}\"", "x".repeat(MANIFEST_BYTES));
-    assert!(matches!(with_manifest(COMPONENT.to_vec(), &large), Err(Error::ManifestTooLarge(_))));
+    assert!(matches!(
+        with_manifest(COMPONENT.to_vec(), &large),
+        Err(Error::ManifestTooLarge(_))
+    ));
 }

@@ -50,7 +50,8 @@ impl Job for Purge {
     }
 
     fn answer(mut self: Box<Self>, commit: Result<()>) {
-        match commit.and(std::mem::replace(&mut self.step, Err(Error::Closed))) {
+        let step = std::mem::replace(&mut self.step, Err(Error::Closed));
+        match commit.and(step) {
             Ok(Progress::More) => {
                 self.shared.waiting.fetch_add(1, Ordering::Relaxed);
                 let jobs = self.jobs.clone();

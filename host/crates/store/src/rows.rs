@@ -1,7 +1,10 @@
 //! Rows as they are stored: a version byte, then postcard (varint) encoding of the struct.
 //!
 //! The order of fields is the format. A new field means a new version of that row, read by a
-//! decoder for each version; `tests/rows.rs` holds the bytes of every row still.
+//! decoder for each version; `rows/tests.rs` holds the bytes of every row still.
+
+#[cfg(test)]
+mod tests;
 
 use mail::{
     BodyId, DomainId, EmailId, EnhancedStatus, Envelope, ModSeq, RecipientId, ThreadId, Timestamp,

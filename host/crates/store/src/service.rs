@@ -60,7 +60,7 @@ impl Engine {
             Box::new(move || {
                 happened
                     .iter()
-                    .for_each(|event| watchers.watches.notify(&event))
+                    .for_each(|event| watchers.watches.notify(&event));
             }),
         )?;
         let sequencer = spawn("store-sequencer", Box::new(move || sequencer.run()))?;
@@ -352,7 +352,7 @@ impl Store for Engine {
     ) -> Result<Watch> {
         match what {
             Watched::Mailbox(id) => {
-                drop(self.read(|view| access::mailbox(view, access, id, Rights::READ))?)
+                drop(self.read(|view| access::mailbox(view, access, id, Rights::READ))?);
             }
             Watched::Owner(owner) => access::act_for(access, owner)?,
         }

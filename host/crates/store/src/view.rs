@@ -31,6 +31,9 @@ pub(crate) enum Order {
 /// Go on or stop.
 pub(crate) type Walk = std::ops::ControlFlow<()>;
 
+/// Called with key and value of each row.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>;
+
 /// Rows at one moment.
 pub(crate) trait View {
     fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
@@ -40,7 +43,7 @@ pub(crate) trait View {
         from: &[u8],
         to: &[u8],
         order: Order,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>,
+        visit: Visit<'_>,
     ) -> Result<()>;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
@@ -109,7 +112,7 @@ impl View for Layered<'_> {
         from: &[u8],
         to: &[u8],
         order: Order,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>,
+        visit: Visit<'_>,
     ) -> Result<()> {
         if self.is_closed {
             return Err(Error::Busy);

@@ -135,7 +135,7 @@ impl Bodies for DiskBodies {
                 // Most bodies have no file: they are in the journal.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    tracing::warn!(body = %id, %error, "a body without rows cannot be removed")
+                    tracing::warn!(body = %id, %error, "a body without rows cannot be removed");
                 }
             }
         }

@@ -208,10 +208,8 @@ impl Checkpoints {
     fn finish(&mut self, position: CheckpointRow) {
         self.stopping.store(true, Ordering::Relaxed);
         let shared = &self.shared;
-        if shared.latched.get().is_none() {
-            if shared.layers().active_bytes() > 0 {
-                self.begin(position);
-            }
+        if shared.latched.get().is_none() && shared.layers().active_bytes() > 0 {
+            self.begin(position);
         }
         self.flushes = None;
         if let Some(indexer) = self.indexer.take()

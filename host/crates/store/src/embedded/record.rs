@@ -29,6 +29,9 @@
 //! body: u64 id, u64 length, frames
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use mail::BodyId;
 
 use crate::embedded::frames;

@@ -41,7 +41,7 @@ impl Tx<'_> {
                     self.put_kv(access.domain(), plugin, key, Some(value), *expires)?;
                 }
                 Effect::KvDelete { plugin, key } => {
-                    self.put_kv(access.domain(), plugin, key, None, None)?
+                    self.put_kv(access.domain(), plugin, key, None, None)?;
                 }
                 Effect::KvCompareAndSet {
                     plugin,

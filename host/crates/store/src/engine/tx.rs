@@ -10,7 +10,7 @@ use crate::ids::Ids;
 use crate::keys::Key;
 use crate::leases::Leases;
 use crate::rows::encode;
-use crate::view::{Layer, Layered, Order, View, Walk};
+use crate::view::{Layer, Layered, Order, View, Visit};
 use crate::{Change, QueueId, Result};
 
 /// A transaction: sees the view with its own changes on top.
@@ -94,7 +94,7 @@ impl View for Tx<'_> {
         from: &[u8],
         to: &[u8],
         order: Order,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>,
+        visit: Visit<'_>,
     ) -> Result<()> {
         let mut layers = Vec::with_capacity(self.below.layers.len() + 1);
         layers.push(&self.outcome.changes);

@@ -1,0 +1,131 @@
+//! The bytes of every row, held still: what is on disks must be read by every later version.
+
+use std::fmt::Debug;
+
+use mail::{
+    BodyId, Class, Direction, EmailId, EnhancedStatus, Envelope, EnvelopeId, GroupId, ModSeq, PersonId, RecipientId,
+    ReversePath, ThreadId, Timestamp, Uid, UidValidity,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::*;
+use crate::{ContentId, Rights, Usage};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(row: T, expected: &str) {
+    let bytes = encode(&row);
+    println!("HEX {} {}", hex(&bytes), expected);
+    assert_eq!(decode::<T>(&bytes), Ok(row));
+}
+
+#[test]
+fn rows_keep_their_bytes() {
+    check(
+        MailboxRow {
+            owner: Owner::Group(GroupId(5)),
+            parent: 300,
+            name: "Café".to_owned(),
+            special_use: Some(SpecialUse::Junk),
+            uid_validity: UidValidity(1_800_000_000),
+            uid_next: Uid(7),
+            highest_modseq: ModSeq(9),
+            messages: 6,
+            unseen: 1,
+            deleted: 0,
+            bytes: 4_711,
+            keywords: vec!["$Work".to_owned()],
+            expunge_floor: ModSeq(2),
+            expunge_log: 3,
+        },
+        "",
+    );
+    check(
+        MessageRow {
+            email: EmailId(77),
+            thread: ThreadId(78),
+            created: ModSeq(2),
+            changed: ModSeq(3),
+            internal_date: Timestamp(1_800_000_000_123),
+            internal_offset_minutes: -330,
+            received: Timestamp(-1),
+            saved: Timestamp(0),
+            size: 10_240,
+            utf8: true,
+            flags: Flags::SEEN.union(Flags::DRAFT),
+            keywords: vec![0, 300],
+            content: ContentId(79),
+        },
+        "",
+    );
+    let extents = vec![
+        ExtentRow::Private(b"X: y\r\n".to_vec()),
+        ExtentRow::Body { body: BodyId(80), offset: 128, length: 256 },
+    ];
+    check(ContentRow { references: 2, size: 262, extents }, "");
+    check(BodyRow { references: 3, length: 65_537 }, "");
+    check(BodyAtRow::Segment { segment: 1, offset: 4_096 }, "");
+    check(BodyAtRow::File, "");
+    check(DepthRow { rows: 1, parked: 2 }, "");
+    check(KvRow { expires: Some(Timestamp(5)), value: vec![1, 2] }, "");
+    let line = TraceLine {
+        at: Timestamp(6),
+        recipient: Some(RecipientId(7)),
+        step: "intake".to_owned(),
+        text: "ok".to_owned(),
+    };
+    check(TraceRow { lines: vec![line] }, "");
+    check(OperationRow { answer: vec![1, 0] }, "");
+    check(CheckpointRow { sequence: 1, segment: 2, offset: 300 }, "");
+    check(Usage { bytes: 1, messages: 2 }, "");
+    check(Rights::MEMBER, "");
+}
+
+#[test]
+fn a_queue_row_keeps_its_bytes() {
+    let envelope = Envelope {
+        id: EnvelopeId(1),
+        reverse_path: ReversePath::Mailbox(mail::Mailbox::parse("\"a b\"@abc.test").unwrap()),
+        direction: Direction::Submission,
+        authenticated: Some(PersonId(2)),
+        peer: Some("192.0.2.1".parse().unwrap()),
+        helo: "h".to_owned(),
+        encrypted: true,
+        received: Timestamp(3),
+        body: mail::Body::EightBitMime,
+        utf8: false,
+        envid: Some("e".to_owned()),
+    };
+    let row = WorkRow {
+        envelope,
+        recipient: RecipientId(4),
+        original: "B@x.test".to_owned(),
+        address: mail::Mailbox::parse("b@x.test").unwrap(),
+        work: Work::Remote { channel: "smtp".to_owned(), next_hop: Some("mx".to_owned()) },
+        parked: Some((ParkedReason::Circuit, "p".to_owned())),
+        due: Timestamp(5),
+        attempts: 6,
+        created: Timestamp(7),
+        expires: Timestamp(8),
+        last: Some((Some(EnhancedStatus::new(Class::Transient, 4, 1)), "t".to_owned())),
+        started: Some(Started { attempt: 1, label: "l".to_owned(), file_length: Some(9), at: Timestamp(10) }),
+        delay_told: true,
+        content: ContentId(11),
+        size: 12,
+        utf8: false,
+        thread: Some(ThreadId(13)),
+    };
+    check(row, "");
+}
+
+#[test]
+fn other_versions_and_cut_rows_are_damage() {
+    let good = encode(&BodyRow { references: 3, length: 65_537 });
+    for bytes in [&[][..], &[2, 3, 1], &good[..good.len() - 1], &[1, 255, 255, 255, 255, 255, 255]] {
+        let read = decode::<BodyRow>(bytes);
+        assert!(matches!(read, Err(Error::Damaged(_))), "{bytes:?}: {read:?}");
+    }
+}
