@@ -297,7 +297,7 @@ fn impure_libraries(edges: &[Edge]) -> Vec<String> {
 
 fn impure_words(files: &[Source]) -> Vec<String> {
     let pure = |file: &&Source| {
-        !file.path.contains("tests")
+        !is_test(file)
             && PURE
                 .iter()
                 .any(|name| file.path.starts_with(&format!("host/crates/{name}/src/")))
@@ -308,20 +308,23 @@ fn impure_words(files: &[Source]) -> Vec<String> {
 
 fn vouching(files: &[Source]) -> Vec<String> {
     let elsewhere = |file: &&Source| {
-        let directory = file.path.starts_with("host/crates/directory/");
-        let store_tests = file.path.starts_with("host/crates/store/")
-            && (file.path.contains("tests") || file.path.contains("conformance"));
-        !directory
-            && !store_tests
+        file.path.ends_with(".rs")
+            && !file.path.starts_with("host/crates/directory/")
             && file.path != LEASES
-            && !is_tidy(file)
-            && file.path.ends_with(".rs")
+            && !is_test(file)
     };
     lines_with(
         files.iter().filter(elsewhere),
         &["Tenant::vouch("],
         "anything but the directory",
     )
+}
+
+/// Test modules and test crates, and the rules themselves, which spell out what they look for.
+fn is_test(file: &Source) -> bool {
+    file.path.ends_with("/tests.rs")
+        || file.path.starts_with("tests/")
+        || file.path.contains("/tests/")
 }
 
 fn routing_and_message(files: &[Source]) -> Vec<String> {
@@ -341,18 +344,13 @@ fn unsafe_code(files: &[Source]) -> Vec<String> {
         file.path.ends_with(".rs")
             && !file.path.starts_with("host/crates/plugin/")
             && !file.path.starts_with("guest-sdk/")
-            && !is_tidy(file)
+            && !file.path.starts_with("xtask/tests/tidy/")
     };
     lines_with(
         files.iter().filter(elsewhere),
         &["unsafe {", "unsafe fn", "unsafe impl"],
         "this file",
     )
-}
-
-/// The rules themselves spell out what they look for.
-fn is_tidy(file: &Source) -> bool {
-    file.path.starts_with("xtask/tests/tidy/")
 }
 
 fn lines_with<'f>(
