@@ -20,12 +20,23 @@ fn plugins(out: &Path) -> std::io::Result<String> {
     let mut components = files(&folder, "wasm")?;
     components.sort();
     if components.is_empty() {
-        println!("cargo::warning=no bundled plugins in {}: run `cargo xtask plugins` first", folder.display());
+        println!(
+            "cargo::warning=no bundled plugins in {}: run `cargo xtask plugins` first",
+            folder.display()
+        );
     }
     for path in components {
         println!("cargo::rerun-if-changed={}", path.display());
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let _ = writeln!(text, "({name:?}, include_bytes!({:?}) as &[u8]),", path.display().to_string());
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let _ = writeln!(
+            text,
+            "({name:?}, include_bytes!({:?}) as &[u8]),",
+            path.display().to_string()
+        );
     }
     text.push(']');
     Ok(text)
@@ -43,8 +54,16 @@ fn sdk(root: &Path) -> std::io::Result<String> {
         found.sort();
         for path in found {
             println!("cargo::rerun-if-changed={}", path.display());
-            let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
-            let _ = writeln!(text, "({name:?}, include_str!({:?})),", path.display().to_string());
+            let name = path
+                .strip_prefix(&root)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
+            let _ = writeln!(
+                text,
+                "({name:?}, include_str!({:?})),",
+                path.display().to_string()
+            );
         }
     }
     text.push(']');
@@ -65,7 +84,9 @@ fn files_below(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> 
 
 /// The files of a folder with an extension; nothing where there is no folder.
 fn files(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(Vec::new());
+    };
     let mut found = Vec::new();
     for entry in entries {
         let path = entry?.path();

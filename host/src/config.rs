@@ -73,7 +73,10 @@ pub struct Login {
 
 impl Default for Login {
     fn default() -> Self {
-        Self { separator: '+', default_domain: None }
+        Self {
+            separator: '+',
+            default_domain: None,
+        }
     }
 }
 
@@ -171,12 +174,16 @@ impl Config {
             None if Path::new("postroom.toml").exists() => Path::new("postroom.toml"),
             None => return Ok(Self::default()),
         };
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let mut config = Self::parse(&text).with_context(|| format!("in {}", path.display()))?;
         // Relative to the file, so that the same file works from any directory.
-        let base = path.parent().unwrap_or(Path::new(""));
+        let base = path.parent().unwrap_or_else(|| Path::new(""));
         config.data = base.join(&config.data);
-        for file in [&mut config.tls.certificate, &mut config.tls.key].into_iter().flatten() {
+        for file in [&mut config.tls.certificate, &mut config.tls.key]
+            .into_iter()
+            .flatten()
+        {
             *file = base.join(&*file);
         }
         Ok(config)
@@ -193,7 +200,10 @@ impl Config {
 
     /// The networks of `trusted_networks`, read.
     pub fn trusted(&self) -> anyhow::Result<Vec<Network>> {
-        self.trusted_networks.iter().map(|text| Network::parse(text)).collect()
+        self.trusted_networks
+            .iter()
+            .map(|text| Network::parse(text))
+            .collect()
     }
 
     /// The socket of the admin API.
@@ -213,10 +223,19 @@ impl Network {
     /// Reads `address/bits` or one address.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
-        let address: IpAddr = address.parse().with_context(|| format!("'{text}' is not a network"))?;
+        let address: IpAddr = address
+            .parse()
+            .with_context(|| format!("'{text}' is not a network"))?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = if prefix.is_empty() { longest } else { prefix.parse().unwrap_or(u8::MAX) };
-        anyhow::ensure!(prefix <= longest, "'{text}' is not a network: at most {longest} bits");
+        let prefix = if prefix.is_empty() {
+            longest
+        } else {
+            prefix.parse().unwrap_or(u8::MAX)
+        };
+        anyhow::ensure!(
+            prefix <= longest,
+            "'{text}' is not a network: at most {longest} bits"
+        );
         Ok(Self { address, prefix })
     }
 
@@ -224,11 +243,15 @@ impl Network {
     pub fn contains(&self, peer: IpAddr) -> bool {
         match (self.address, peer.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(peer)) => {
-                let mask = u32::MAX.checked_shl(u32::from(32 - self.prefix)).unwrap_or(0);
+                let mask = u32::MAX
+                    .checked_shl(u32::from(32 - self.prefix))
+                    .unwrap_or(0);
                 network.to_bits() & mask == peer.to_bits() & mask
             }
             (IpAddr::V6(network), IpAddr::V6(peer)) => {
-                let mask = u128::MAX.checked_shl(u32::from(128 - self.prefix)).unwrap_or(0);
+                let mask = u128::MAX
+                    .checked_shl(u32::from(128 - self.prefix))
+                    .unwrap_or(0);
                 network.to_bits() & mask == peer.to_bits() & mask
             }
             _ => false,
@@ -239,7 +262,11 @@ impl Network {
 fn system_hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if Domain::parse(name).is_ok() { name.to_owned() } else { "localhost".to_owned() }
+    if Domain::parse(name).is_ok() {
+        name.to_owned()
+    } else {
+        "localhost".to_owned()
+    }
 }
 
 #[cfg(test)]

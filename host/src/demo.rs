@@ -1,2 +1,4 @@
 //! The demo.
-pub async fn run(_exit: bool, _offset: u16) -> anyhow::Result<()> { Ok(()) }
+pub async fn run(_exit: bool, _offset: u16) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -12,13 +12,23 @@ fn main() -> ExitCode {
     if let Command::ExecHelper { arguments } = arguments.command {
         return delivery::exec_helper::main(arguments.into_iter());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::anyhow!("the runtime cannot start: {error}")),
     };
     match &arguments.command {
-        Command::Serve { port_offset, log_json } => {
-            telemetry::start_logging(if *log_json { LogFormat::Json } else { LogFormat::Text });
+        Command::Serve {
+            port_offset,
+            log_json,
+        } => {
+            telemetry::start_logging(if *log_json {
+                LogFormat::Json
+            } else {
+                LogFormat::Text
+            });
             let served = arguments.load_config().and_then(|mut config| {
                 config.listen.port_offset = port_offset.unwrap_or(config.listen.port_offset);
                 runtime.block_on(server::run(config))

@@ -78,12 +78,18 @@ impl Plugins {
         store: Arc<dyn Store>,
         directory: Arc<EmbeddedDirectory>,
     ) -> anyhow::Result<Self> {
-        let capabilities = Arc::new(HostCapabilities::new(config, Arc::clone(&store), directory)?);
+        let capabilities = Arc::new(HostCapabilities::new(
+            config,
+            Arc::clone(&store),
+            directory,
+        )?);
         let folder = config.data.join("plugins");
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         let settings = state::runtime_config(&config.data, &folder)?;
         let for_runtime: Arc<dyn plugin::Capabilities> = Arc::clone(&capabilities) as Arc<_>;
-        let runtime = tokio::task::spawn_blocking(move || Runtime::new(settings, for_runtime)).await??;
+        let runtime =
+            tokio::task::spawn_blocking(move || Runtime::new(settings, for_runtime)).await??;
         let plugins = Self {
             runtime,
             capabilities,
@@ -101,7 +107,9 @@ impl Plugins {
                     plugins.know(&installed);
                 }
                 // Its domains defer what needs it; everything else goes on.
-                Err(error) => tracing::error!(%digest, %error, "an installed plugin cannot be loaded"),
+                Err(error) => {
+                    tracing::error!(%digest, %error, "an installed plugin cannot be loaded");
+                }
             }
         }
         Ok(plugins)
@@ -123,7 +131,10 @@ impl Plugins {
         for domain in directory.snapshot().domains() {
             if let Err(error) = self.publish_stored(domain.tenant()).await {
                 tracing::error!(domain = %domain.name, ?error, "the plugins of a domain cannot be loaded");
-                self.broken.write().unwrap_or_else(PoisonError::into_inner).insert(domain.id);
+                self.broken
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(domain.id);
             }
         }
         Ok(())
@@ -140,14 +151,21 @@ impl Plugins {
 
     /// Checks a component, compiles it and keeps it.
     pub(crate) async fn install(&self, bytes: Bytes) -> Result<Component, ApiError> {
-        let installed = self.runtime.install(bytes).await.map_err(|error| {
-            ApiError::invalid(format!("this plugin cannot be used: {error}"))
-        })?;
+        let installed =
+            self.runtime.install(bytes).await.map_err(|error| {
+                ApiError::invalid(format!("this plugin cannot be used: {error}"))
+            })?;
         Ok(self.know(&installed))
     }
 
     fn know(&self, installed: &plugin::Installed) -> Component {
-        let Manifest { name, version, description, capabilities, .. } = installed.manifest.clone();
+        let Manifest {
+            name,
+            version,
+            description,
+            capabilities,
+            ..
+        } = installed.manifest.clone();
         let component = Component {
             name: name.clone(),
             version: version.clone(),
@@ -157,7 +175,10 @@ impl Plugins {
             description,
             bundled: installed.bundled,
         };
-        let mut all = self.installed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .installed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         all.insert((name, version), component.clone());
         component
     }
@@ -165,12 +186,18 @@ impl Plugins {
     /// Could the chain of this domain not be loaded? Then its mail waits: a policy that does not
     /// run must not be taken for one that agrees.
     pub(crate) fn is_broken(&self, domain: mail::DomainId) -> bool {
-        self.broken.read().unwrap_or_else(PoisonError::into_inner).contains(&domain)
+        self.broken
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&domain)
     }
 
     /// All components, by name and version.
     pub(crate) fn installed(&self) -> Vec<Component> {
-        let all = self.installed.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self
+            .installed
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         all.values().cloned().collect()
     }
 
@@ -185,7 +212,11 @@ impl Plugins {
         };
         let newest = |component: &Component| state::version_key(&component.version);
         let found = self.installed().into_iter().filter(fits).max_by_key(newest);
-        found.ok_or_else(|| ApiError::not_found(format!("plugin {plugin}: `postroom plugin install` brings it in")))
+        found.ok_or_else(|| {
+            ApiError::not_found(format!(
+                "plugin {plugin}: `postroom plugin install` brings it in"
+            ))
+        })
     }
 
     /// The bindings as administered.
@@ -211,24 +242,37 @@ impl Plugins {
         let _changing = self.changing.lock().await;
         let component = self.find(&request.plugin)?;
         let mut wishes = self.wishes(tenant)?;
-        let binding = self.binding(&component, &request, wishes.iter().find(|spec| spec.plugin == component.name))?;
+        let binding = self.binding(
+            &component,
+            &request,
+            wishes.iter().find(|spec| spec.plugin == component.name),
+        )?;
         wishes.retain(|spec| spec.plugin != component.name);
         wishes.push(binding.clone());
         wishes.sort_by_key(|spec| (spec.order, spec.id.clone()));
-        self.write(by, tenant, vec![(state::WISHES, state::json(&wishes)?)]).await?;
+        self.write(by, tenant, vec![(state::WISHES, state::json(&wishes)?)])
+            .await?;
         Ok(binding)
     }
 
     /// Takes a plugin off the wishes.
-    pub(crate) async fn unbind(&self, by: Principal, tenant: Tenant, plugin: &str) -> Result<(), ApiError> {
+    pub(crate) async fn unbind(
+        &self,
+        by: Principal,
+        tenant: Tenant,
+        plugin: &str,
+    ) -> Result<(), ApiError> {
         let _changing = self.changing.lock().await;
         let mut wishes = self.wishes(tenant)?;
         let before = wishes.len();
         wishes.retain(|spec| spec.plugin != plugin);
         if wishes.len() == before {
-            return Err(ApiError::not_found(format!("binding of '{plugin}' in this domain")));
+            return Err(ApiError::not_found(format!(
+                "binding of '{plugin}' in this domain"
+            )));
         }
-        self.write(by, tenant, vec![(state::WISHES, state::json(&wishes)?)]).await
+        self.write(by, tenant, vec![(state::WISHES, state::json(&wishes)?)])
+            .await
     }
 
     fn binding(
@@ -241,28 +285,47 @@ impl Plugins {
         for word in &component.asks {
             // What the administrator binds without naming grants is what the manifest asks for.
             if request.grants.is_none() {
-                grants.grant(word).map_err(|error| ApiError::invalid(error.to_string()))?;
+                grants
+                    .grant(word)
+                    .map_err(|error| ApiError::invalid(error.to_string()))?;
             }
         }
         if let Some(words) = &request.grants {
             grants = plugin::Grants::default();
             for word in words {
-                grants.grant(word).map_err(|error| ApiError::invalid(error.to_string()))?;
+                grants
+                    .grant(word)
+                    .map_err(|error| ApiError::invalid(error.to_string()))?;
             }
         }
-        let config = request.config.clone().or_else(|| before.map(|spec| spec.config.clone()));
-        let directions = request.directions.clone().or_else(|| before.map(|spec| spec.directions.clone()));
+        let config = request
+            .config
+            .clone()
+            .or_else(|| before.map(|spec| spec.config.clone()));
+        let directions = request
+            .directions
+            .clone()
+            .or_else(|| before.map(|spec| spec.directions.clone()));
         Ok(BindingSpec {
             id: component.name.clone(),
             plugin: component.name.clone(),
             version: component.version.clone(),
             digest: component.digest,
             level: plugin::Level::Domain,
-            order: request.order.or(before.map(|spec| spec.order)).unwrap_or(50),
+            order: request
+                .order
+                .or_else(|| before.map(|spec| spec.order))
+                .unwrap_or(50),
             config: config.unwrap_or_else(|| serde_json::json!({})),
             grants,
-            on_failure: request.on_failure.or(before.map(|spec| spec.on_failure)).unwrap_or_default(),
-            reuse: request.reuse.or(before.map(|spec| spec.reuse)).unwrap_or(false),
+            on_failure: request
+                .on_failure
+                .or_else(|| before.map(|spec| spec.on_failure))
+                .unwrap_or_default(),
+            reuse: request
+                .reuse
+                .or_else(|| before.map(|spec| spec.reuse))
+                .unwrap_or(false),
             directions: directions.unwrap_or_else(|| vec![mail::Direction::Inbound]),
             option: before.and_then(|spec| spec.option.clone()),
             limits: before.map(|spec| spec.limits.clone()).unwrap_or_default(),
@@ -277,12 +340,24 @@ impl Plugins {
         plugin: Option<String>,
     ) -> Result<u64, ApiError> {
         if let Some(plugin) = plugin {
-            self.bind(by, tenant, BindRequest { plugin, ..BindRequest::default() }).await?;
+            self.bind(
+                by,
+                tenant,
+                BindRequest {
+                    plugin,
+                    ..BindRequest::default()
+                },
+            )
+            .await?;
         }
         let _changing = self.changing.lock().await;
         let wishes = self.wishes(tenant)?;
         let before = self.effective(tenant)?;
-        let next = ChainSpec { generation: self.next_generation(tenant)?, bindings: wishes, ..before.clone() };
+        let next = ChainSpec {
+            generation: self.next_generation(tenant)?,
+            bindings: wishes,
+            ..before.clone()
+        };
         self.swap(by, tenant, before, next).await
     }
 
@@ -292,25 +367,43 @@ impl Plugins {
         let before = self.effective(tenant)?;
         let previous: Option<ChainSpec> = self.read(tenant, state::PREVIOUS)?;
         let Some(previous) = previous else {
-            return Err(ApiError::conflict("there is no earlier chain to go back to: nothing was deployed before"));
+            return Err(ApiError::conflict(
+                "there is no earlier chain to go back to: nothing was deployed before",
+            ));
         };
-        let next = ChainSpec { generation: self.next_generation(tenant)?, ..previous };
+        let next = ChainSpec {
+            generation: self.next_generation(tenant)?,
+            ..previous
+        };
         self.swap(by, tenant, before, next).await
     }
 
     /// Publishes, then writes down; if that fails the one before comes back.
-    async fn swap(&self, by: Principal, tenant: Tenant, before: ChainSpec, next: ChainSpec) -> Result<u64, ApiError> {
+    async fn swap(
+        &self,
+        by: Principal,
+        tenant: Tenant,
+        before: ChainSpec,
+        next: ChainSpec,
+    ) -> Result<u64, ApiError> {
         let generation = next.generation;
         self.publish(tenant, next.clone()).await?;
         let written = self
-            .write(by, tenant, vec![
-                (state::CURRENT, state::json(&next)?),
-                (state::PREVIOUS, state::json(&before)?),
-                (state::WISHES, state::json(&next.bindings)?),
-            ])
+            .write(
+                by,
+                tenant,
+                vec![
+                    (state::CURRENT, state::json(&next)?),
+                    (state::PREVIOUS, state::json(&before)?),
+                    (state::WISHES, state::json(&next.bindings)?),
+                ],
+            )
             .await;
         if let Err(error) = written {
-            let back = ChainSpec { generation: generation + 1, ..before };
+            let back = ChainSpec {
+                generation: generation + 1,
+                ..before
+            };
             self.publish(tenant, back).await?;
             return Err(error);
         }
@@ -318,7 +411,9 @@ impl Plugins {
     }
 
     fn effective(&self, tenant: Tenant) -> Result<ChainSpec, ApiError> {
-        Ok(self.current(tenant)?.unwrap_or_else(|| self.default_chain()))
+        Ok(self
+            .current(tenant)?
+            .unwrap_or_else(|| self.default_chain()))
     }
 
     /// Above everything that was ever published, also by a deploy that could not be written.
@@ -334,21 +429,39 @@ impl Plugins {
             .filter_map(|name| self.find(name).ok())
             .filter_map(|component| self.binding(&component, &BindRequest::default(), None).ok())
             .collect();
-        ChainSpec { generation: 1, bindings, score_quarantine: None, score_reject: None }
+        ChainSpec {
+            generation: 1,
+            bindings,
+            score_quarantine: None,
+            score_reject: None,
+        }
     }
 
     async fn publish(&self, tenant: Tenant, chain: ChainSpec) -> Result<(), ApiError> {
         let published = self.runtime.publish(tenant, chain).await;
         if published.is_ok() {
-            self.broken.write().unwrap_or_else(PoisonError::into_inner).remove(&tenant.domain());
+            self.broken
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&tenant.domain());
         }
-        published.map(|_| ()).map_err(|error| ApiError::invalid(format!("{error}; the chain before goes on running")))
+        published.map(|_| ()).map_err(|error| {
+            ApiError::invalid(format!("{error}; the chain before goes on running"))
+        })
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, tenant: Tenant, key: &[u8]) -> Result<Option<T>, ApiError> {
+    fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        tenant: Tenant,
+        key: &[u8],
+    ) -> Result<Option<T>, ApiError> {
         let bytes = self.store.setting(&Access::system(tenant), key)?;
-        let read = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
-        read.map_err(|error| ApiError::unavailable(format!("the stored chain cannot be read: {error}")))
+        let read = bytes
+            .map(|bytes| serde_json::from_slice(&bytes))
+            .transpose();
+        read.map_err(|error| {
+            ApiError::unavailable(format!("the stored chain cannot be read: {error}"))
+        })
     }
 
     async fn write(
@@ -357,8 +470,17 @@ impl Plugins {
         tenant: Tenant,
         changes: Vec<(&'static [u8], Vec<u8>)>,
     ) -> Result<(), ApiError> {
-        let changes = changes.into_iter().map(|(key, value)| (key.to_vec(), Some(value))).collect();
-        let access = Access { tenant, principal: by };
-        Ok(self.store.set_settings(&access, self.store.operation_id(), changes).await?)
+        let changes = changes
+            .into_iter()
+            .map(|(key, value)| (key.to_vec(), Some(value)))
+            .collect();
+        let access = Access {
+            tenant,
+            principal: by,
+        };
+        Ok(self
+            .store
+            .set_settings(&access, self.store.operation_id(), changes)
+            .await?)
     }
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use mail::{Domain, Mailbox};
-use net::{CertificateFiles, Certificates, DnsResolver, Gate, GateLimits, Shutdown, ShutdownTrigger};
+use net::{
+    CertificateFiles, Certificates, DnsResolver, Gate, GateLimits, Shutdown, ShutdownTrigger,
+};
 use store::Store;
 use tokio::task::JoinSet;
 
@@ -54,7 +56,8 @@ impl Server {
     /// What could not be opened, and what helps. Nothing is served then.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let data = config.data.clone();
-        std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        std::fs::create_dir_all(&data)
+            .with_context(|| format!("cannot make {}", data.display()))?;
         let site = Arc::new(open_site(config).await?);
         site.plugins.publish_all(&site.directory).await?;
         shared::reconcile_all(&site).await?;
@@ -66,17 +69,32 @@ impl Server {
         let mut tasks = JoinSet::new();
         let mut bound: Vec<(String, SocketAddr)> = listeners.iter().map(name_and_address).collect();
         for address in site.config.listen.metrics() {
-            let listener = net::bind(address).with_context(|| format!("cannot listen on {address} for metrics"))?;
+            let listener = net::bind(address)
+                .with_context(|| format!("cannot listen on {address} for metrics"))?;
             bound.push(("metrics".to_owned(), listener.local_addr()?));
-            tasks.spawn(metrics_http::serve(Arc::clone(&site), listener, shutdown.clone()));
+            tasks.spawn(metrics_http::serve(
+                Arc::clone(&site),
+                listener,
+                shutdown.clone(),
+            ));
         }
         let bound = Arc::new(bound);
         let gate = Gate::new(GateLimits::from(&site.config.limits));
         for listener in listeners {
             let certificates = certificates.clone();
-            tasks.spawn(listen::serve(Arc::clone(&site), listener, certificates, gate.clone(), shutdown.clone()));
+            tasks.spawn(listen::serve(
+                Arc::clone(&site),
+                listener,
+                certificates,
+                gate.clone(),
+                shutdown.clone(),
+            ));
         }
-        let api = Api { site: Arc::clone(&site), stop: Arc::clone(&trigger), bound: Arc::clone(&bound) };
+        let api = Api {
+            site: Arc::clone(&site),
+            stop: Arc::clone(&trigger),
+            bound: Arc::clone(&bound),
+        };
         let admin_shutdown = shutdown.clone();
         tasks.spawn(async move {
             admin::serve(admin_listener, api, admin_shutdown).await;
@@ -85,7 +103,14 @@ impl Server {
         let (outflow_trigger, outflow_shutdown) = net::shutdown();
         let outflow = start_outflow(&site, &outflow_shutdown);
         site.metrics.ready.set(1);
-        Ok(Self { site, bound, trigger, tasks, outflow, outflow_trigger })
+        Ok(Self {
+            site,
+            bound,
+            trigger,
+            tasks,
+            outflow,
+            outflow_trigger,
+        })
     }
 
     /// Where it listens, by service.
@@ -173,14 +198,23 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
     let hostname = Domain::parse(&config.hostname)?;
     let store = open_store(&config).await?;
     let path = config.data.join("directory.redb");
-    let labels = config.program.iter().map(|program| program.label.clone()).collect();
-    let options = directory::Options { programs: Some(labels), ..directory::Options::default() };
-    let opened = tokio::task::spawn_blocking(move || {
-        directory::EmbeddedDirectory::open(&path, options)
-    });
+    let labels = config
+        .program
+        .iter()
+        .map(|program| program.label.clone())
+        .collect();
+    let options = directory::Options {
+        programs: Some(labels),
+        ..directory::Options::default()
+    };
+    let opened =
+        tokio::task::spawn_blocking(move || directory::EmbeddedDirectory::open(&path, options));
     let directory = Arc::new(opened.await??);
-    let resolver = DnsResolver::new(&net::dns::DnsSettings { servers: config.dns.clone(), ..Default::default() })
-        .map_err(|error| anyhow::anyhow!("the resolver cannot start: {error}"))?;
+    let resolver = DnsResolver::new(&net::dns::DnsSettings {
+        servers: config.dns.clone(),
+        ..Default::default()
+    })
+    .map_err(|error| anyhow::anyhow!("the resolver cannot start: {error}"))?;
     let metrics = Metrics::new()?;
     let plugins = Plugins::start(&config, Arc::clone(&store), Arc::clone(&directory)).await?;
     let remote = delivery::remote::Remote::new(hostname.clone(), net::ClientTls::opportunistic()?);
@@ -213,34 +247,62 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
         disk_reserve_percent: limits.disk_reserve_percent,
         ..store::Config::default()
     };
-    let opened = tokio::task::spawn_blocking(move || store::Embedded::open(&path, settings)).await?;
+    let opened =
+        tokio::task::spawn_blocking(move || store::Embedded::open(&path, settings)).await?;
     Ok(Arc::new(opened?))
 }
 
 fn routing_site(config: &Config) -> anyhow::Result<routing::Site> {
-    let postmaster = config.postmaster.as_deref().map(Mailbox::parse).transpose()?;
-    let channels: Vec<String> = config.channel.iter().map(|channel| channel.name.clone()).collect();
+    let postmaster = config
+        .postmaster
+        .as_deref()
+        .map(Mailbox::parse)
+        .transpose()?;
+    let channels: Vec<String> = config
+        .channel
+        .iter()
+        .map(|channel| channel.name.clone())
+        .collect();
     let routes = config
         .route
         .iter()
         .map(|route| {
-            let own = config.channel.iter().find(|channel| channel.name == route.channel);
-            let host = route.host.as_deref().or(own.and_then(|channel| channel.host.as_deref()));
+            let own = config
+                .channel
+                .iter()
+                .find(|channel| channel.name == route.channel);
+            let host = route
+                .host
+                .as_deref()
+                .or_else(|| own.and_then(|channel| channel.host.as_deref()));
             Ok(routing::Route {
-                pattern: route.domain.parse().with_context(|| format!("route '{}'", route.domain))?,
+                pattern: route
+                    .domain
+                    .parse()
+                    .with_context(|| format!("route '{}'", route.domain))?,
                 channel: route.channel.clone(),
-                host: host.map(str::parse).transpose().with_context(|| format!("route '{}'", route.domain))?,
+                host: host
+                    .map(str::parse)
+                    .transpose()
+                    .with_context(|| format!("route '{}'", route.domain))?,
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let routes = routing::RouteTable::new(routes, &channels)?;
-    Ok(routing::Site { postmaster, routes, ..routing::Site::default() })
+    Ok(routing::Site {
+        postmaster,
+        routes,
+        ..routing::Site::default()
+    })
 }
 
 /// The configured certificate, or a self-signed one made at the first start.
 fn certificates(site: &Site) -> anyhow::Result<Certificates> {
     let files = match (&site.config.tls.certificate, &site.config.tls.key) {
-        (Some(chain), Some(key)) => CertificateFiles { chain: chain.clone(), key: key.clone() },
+        (Some(chain), Some(key)) => CertificateFiles {
+            chain: chain.clone(),
+            key: key.clone(),
+        },
         _ => self_signed(&site.config.data, &site.hostname)?,
     };
     Ok(Certificates::load(files, [])?)
@@ -248,12 +310,20 @@ fn certificates(site: &Site) -> anyhow::Result<Certificates> {
 
 fn self_signed(data: &Path, hostname: &Domain) -> anyhow::Result<CertificateFiles> {
     let folder = data.join("tls");
-    let files = CertificateFiles { chain: folder.join("certificate.pem"), key: folder.join("key.pem") };
+    let files = CertificateFiles {
+        chain: folder.join("certificate.pem"),
+        key: folder.join("key.pem"),
+    };
     if files.chain.exists() && files.key.exists() {
         return Ok(files);
     }
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let names = [hostname.to_string(), "localhost".to_owned(), "127.0.0.1".to_owned()];
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    let names = [
+        hostname.to_string(),
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+    ];
     net::tls::write_self_signed(&names, &files)?;
     tracing::warn!(
         certificate = %files.chain.display(),

@@ -21,8 +21,16 @@ pub(crate) async fn reconcile(site: &Site, domain: &Domain) -> Result<(), ApiErr
             continue;
         };
         let rights = Rights::parse(shared.rights.as_str()).unwrap_or(Rights::MEMBER);
-        let new = NewMailbox { owner, name: shared.name.clone(), special_use: None };
-        match site.store.create_mailbox(&access, site.store.operation_id(), new).await {
+        let new = NewMailbox {
+            owner,
+            name: shared.name.clone(),
+            special_use: None,
+        };
+        match site
+            .store
+            .create_mailbox(&access, site.store.operation_id(), new)
+            .await
+        {
             Ok(_) | Err(store::Error::Exists) => {}
             Err(error) => return Err(error.into()),
         }

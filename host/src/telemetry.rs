@@ -5,7 +5,8 @@
 
 use mail::Domain;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -21,7 +22,9 @@ pub enum LogFormat {
 /// Starts logging to standard error. `POSTROOM_LOG` filters, as `info,store=debug`.
 pub fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_env("POSTROOM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second call (tests) finds a subscriber there: that one stays.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
@@ -68,7 +71,9 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
-        let seconds = [0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+        let seconds = [
+            0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0,
+        ];
         let hook_seconds = HistogramVec::new(
             HistogramOpts::new("hook_seconds", "Time in plugin hooks").buckets(seconds.to_vec()),
             &["domain", "hook"],
@@ -77,12 +82,32 @@ impl Metrics {
         let ready = IntGauge::new("ready", "1 once the server takes mail")?;
         registry.register(Box::new(ready.clone()))?;
         Ok(Self {
-            accepted: counter("accepted_total", "Recipients accepted", &["channel", "domain"])?,
-            refused: counter("refused_total", "Recipients and messages refused", &["domain", "step"])?,
-            attempts: counter("attempts_total", "Delivery attempts", &["channel", "domain", "outcome"])?,
-            hook_failures: counter("hook_failures_total", "Failed hook calls", &["domain", "plugin"])?,
+            accepted: counter(
+                "accepted_total",
+                "Recipients accepted",
+                &["channel", "domain"],
+            )?,
+            refused: counter(
+                "refused_total",
+                "Recipients and messages refused",
+                &["domain", "step"],
+            )?,
+            attempts: counter(
+                "attempts_total",
+                "Delivery attempts",
+                &["channel", "domain", "outcome"],
+            )?,
+            hook_failures: counter(
+                "hook_failures_total",
+                "Failed hook calls",
+                &["domain", "plugin"],
+            )?,
             queue_depth: gauge("queue_depth", "Queue rows", &["channel", "domain"])?,
-            queue_oldest: gauge("queue_oldest_seconds", "Age of the oldest queue row", &["channel", "domain"])?,
+            queue_oldest: gauge(
+                "queue_oldest_seconds",
+                "Age of the oldest queue row",
+                &["channel", "domain"],
+            )?,
             connections: gauge("connections", "Open connections", &["service"])?,
             logins: counter("logins_total", "Logins", &["service", "result"])?,
             hook_seconds,
@@ -101,6 +126,8 @@ impl Metrics {
 
     /// Counts a refusal. Domains that are not ours share one label, so that peers cannot make labels.
     pub fn refuse(&self, domain: Option<&Domain>, step: &str) {
-        self.refused.with_label_values(&[domain.map_or("-", Domain::as_str), step]).inc();
+        self.refused
+            .with_label_values(&[domain.map_or("-", Domain::as_str), step])
+            .inc();
     }
 }

@@ -10,10 +10,18 @@ use super::domains::{find, read};
 use super::users::parse;
 use super::{Api, ApiError};
 
-pub(super) async fn list(State(api): State<Api>, Path(domain): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Path(domain): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let domain = find(&api, &domain).await?;
     let aliases = api.site.directory.aliases(domain.tenant()).await?;
-    Ok(Json(aliases.iter().map(|alias| json!({ "address": alias.address, "targets": alias.targets })).collect()))
+    Ok(Json(
+        aliases
+            .iter()
+            .map(|alias| json!({ "address": alias.address, "targets": alias.targets }))
+            .collect(),
+    ))
 }
 
 pub(super) async fn add(
@@ -33,6 +41,9 @@ pub(super) async fn remove(
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
-    api.site.directory.apply(by, Change::RemoveAlias(address.clone())).await?;
+    api.site
+        .directory
+        .apply(by, Change::RemoveAlias(address.clone()))
+        .await?;
     Ok(Json(json!({ "message": format!("Removed {address}") })))
 }

@@ -2,7 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{Change, Directory as _, DirectoryAdmin as _, DomainChanges, DomainEntry, NewDomain};
+use directory::{
+    Change, Directory as _, DirectoryAdmin as _, DomainChanges, DomainEntry, NewDomain,
+};
 use mail::{Domain, Principal};
 use serde_json::{Value, json};
 
@@ -23,14 +25,20 @@ pub(super) async fn add(
     api.site.directory.apply(by, Change::AddDomain(new)).await?;
     let domain = api.site.directory.domain(&name).await?;
     api.site.plugins.publish_stored(domain.tenant()).await?;
-    Ok(Json(json!({ "message": format!("Added {name}. Next: postroom user add someone@{name}") })))
+    Ok(Json(
+        json!({ "message": format!("Added {name}. Next: postroom user add someone@{name}") }),
+    ))
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(domain): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(domain): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let entry = find(&api, &domain).await?;
     let people = api.site.directory.people(entry.tenant()).await?.len();
     let groups = api.site.directory.groups(entry.tenant()).await?.len();
-    let mut shown = serde_json::to_value(&*entry).map_err(|error| ApiError::unavailable(error.to_string()))?;
+    let mut shown =
+        serde_json::to_value(&*entry).map_err(|error| ApiError::unavailable(error.to_string()))?;
     if let Some(fields) = shown.as_object_mut() {
         fields.insert("people".to_owned(), people.into());
         fields.insert("groups".to_owned(), groups.into());
@@ -47,7 +55,10 @@ pub(super) async fn set(
 ) -> Result<Json<Value>, ApiError> {
     let changes: DomainChanges = read(changes)?;
     let name = parse(&domain)?;
-    api.site.directory.apply(by, Change::SetDomain(name.clone(), changes)).await?;
+    api.site
+        .directory
+        .apply(by, Change::SetDomain(name.clone(), changes))
+        .await?;
     Ok(Json(json!({ "message": format!("Changed {name}") })))
 }
 
@@ -57,7 +68,10 @@ pub(super) async fn remove(
     Path(domain): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let name = parse(&domain)?;
-    api.site.directory.apply(by, Change::RemoveDomain(name.clone())).await?;
+    api.site
+        .directory
+        .apply(by, Change::RemoveDomain(name.clone()))
+        .await?;
     Ok(Json(json!({
         "message": format!("{name} is deleted: its mail is refused with 550 5.1.6. Nothing is erased; `postroom domain set {name} status=active` brings it back")
     })))

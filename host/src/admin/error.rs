@@ -15,7 +15,10 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn not_found(what: impl std::fmt::Display) -> Self {
@@ -75,7 +78,9 @@ impl From<store::Error> for ApiError {
             store::Error::NotFound => Self::new(StatusCode::NOT_FOUND, message),
             store::Error::Denied => Self::denied(message),
             store::Error::Exists | store::Error::Conflict => Self::conflict(message),
-            store::Error::Stale => Self::conflict("it is being worked on right now: try again in a moment"),
+            store::Error::Stale => {
+                Self::conflict("it is being worked on right now: try again in a moment")
+            }
             store::Error::Invalid(_) | store::Error::OverQuota(_) => Self::invalid(message),
             _ => Self::unavailable(message),
         }

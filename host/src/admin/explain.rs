@@ -32,8 +32,15 @@ pub(super) async fn show(
         Some(person) => {
             let person = parse(person)?;
             let domain = api.site.directory.domain(person.domain()).await?;
-            let entry = api.site.directory.person_by_address(domain.tenant(), &person).await?;
-            (Sender::Authenticated(entry.id), Some((domain.tenant(), person)))
+            let entry = api
+                .site
+                .directory
+                .person_by_address(domain.tenant(), &person)
+                .await?;
+            (
+                Sender::Authenticated(entry.id),
+                Some((domain.tenant(), person)),
+            )
         }
         None => (Sender::Stranger, None),
     };
@@ -44,8 +51,13 @@ pub(super) async fn show(
     };
     let mut transaction = dry_transaction(&api, sender, submitter, from);
     let path = ForwardPath::Mailbox(recipient.clone());
-    let mut context =
-        RecipientContext { site: &api.site, transaction: &mut transaction, path, routed: None, sentences: Vec::new() };
+    let mut context = RecipientContext {
+        site: &api.site,
+        transaction: &mut transaction,
+        path,
+        routed: None,
+        sentences: Vec::new(),
+    };
     let (step, reply) = run_recipient(&mut context).await;
     let mut sentences = std::mem::take(&mut context.sentences);
     let mut targets = Vec::new();
@@ -53,7 +65,10 @@ pub(super) async fn show(
         sentences.extend(taken.sentences.iter().cloned());
         targets.extend(taken.targets.iter().map(ToString::to_string));
     }
-    let steps: Vec<_> = sentences.iter().map(|s| json!({ "step": s.step, "text": s.text })).collect();
+    let steps: Vec<_> = sentences
+        .iter()
+        .map(|s| json!({ "step": s.step, "text": s.text }))
+        .collect();
     Ok(Json(json!({
         "recipient": recipient, "answer": reply.to_string(), "by": step, "targets": targets, "steps": steps,
     })))

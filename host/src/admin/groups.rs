@@ -13,7 +13,10 @@ use super::users::parse;
 use super::{Api, ApiError};
 use crate::shared;
 
-pub(super) async fn list(State(api): State<Api>, Path(domain): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Path(domain): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let domain = find(&api, &domain).await?;
     let groups = api.site.directory.groups(domain.tenant()).await?;
     let brief = |group: &Arc<GroupEntry>| {
@@ -37,13 +40,20 @@ pub(super) async fn add(
     Ok(Json(json!({ "message": format!("Added {address}") })))
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(address): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(address): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
     let domain = api.site.directory.domain(address.domain()).await?;
     let groups = api.site.directory.groups(domain.tenant()).await?;
-    let group = groups.iter().find(|group| group.addresses().any(|own| own.key() == address.key()));
+    let group = groups
+        .iter()
+        .find(|group| group.addresses().any(|own| own.key() == address.key()));
     let group = group.ok_or_else(|| ApiError::not_found(format!("group {address}")))?;
-    serde_json::to_value(&**group).map(Json).map_err(|error| ApiError::unavailable(error.to_string()))
+    serde_json::to_value(&**group)
+        .map(Json)
+        .map_err(|error| ApiError::unavailable(error.to_string()))
 }
 
 pub(super) async fn set(
@@ -54,7 +64,10 @@ pub(super) async fn set(
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
     let changes: GroupChanges = read(changes)?;
-    api.site.directory.apply(by, Change::SetGroup(address.clone(), changes)).await?;
+    api.site
+        .directory
+        .apply(by, Change::SetGroup(address.clone(), changes))
+        .await?;
     shared::reconcile(&api.site, address.domain()).await?;
     Ok(Json(json!({ "message": format!("Changed {address}") })))
 }
@@ -65,7 +78,10 @@ pub(super) async fn remove(
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
-    api.site.directory.apply(by, Change::RemoveGroup(address.clone())).await?;
+    api.site
+        .directory
+        .apply(by, Change::RemoveGroup(address.clone()))
+        .await?;
     shared::reconcile(&api.site, address.domain()).await?;
     Ok(Json(json!({ "message": format!("Removed {address}") })))
 }

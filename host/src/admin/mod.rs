@@ -47,22 +47,45 @@ fn router(api: Api) -> Router {
         .route("/v1/status", get(status::show))
         .route("/v1/stop", post(status::stop))
         .route("/v1/domains", get(domains::list).post(domains::add))
-        .route("/v1/domains/{domain}", get(domains::show).patch(domains::set).delete(domains::remove))
+        .route(
+            "/v1/domains/{domain}",
+            get(domains::show)
+                .patch(domains::set)
+                .delete(domains::remove),
+        )
         .route("/v1/domains/{domain}/users", get(users::list))
         .route("/v1/users", post(users::add))
-        .route("/v1/users/{address}", get(users::show).patch(users::set).delete(users::remove))
+        .route(
+            "/v1/users/{address}",
+            get(users::show).patch(users::set).delete(users::remove),
+        )
         .route("/v1/users/{address}/password", post(users::password))
         .route("/v1/domains/{domain}/groups", get(groups::list))
         .route("/v1/groups", post(groups::add))
-        .route("/v1/groups/{address}", get(groups::show).patch(groups::set).delete(groups::remove))
+        .route(
+            "/v1/groups/{address}",
+            get(groups::show).patch(groups::set).delete(groups::remove),
+        )
         .route("/v1/domains/{domain}/aliases", get(aliases::list))
         .route("/v1/aliases", post(aliases::add))
         .route("/v1/aliases/{address}", delete(aliases::remove))
-        .route("/v1/plugins", get(plugins::installed).post(plugins::install))
-        .route("/v1/domains/{domain}/plugins", get(plugins::chain).post(plugins::bind))
+        .route(
+            "/v1/plugins",
+            get(plugins::installed).post(plugins::install),
+        )
+        .route(
+            "/v1/domains/{domain}/plugins",
+            get(plugins::chain).post(plugins::bind),
+        )
         .route("/v1/domains/{domain}/plugins/deploy", post(plugins::deploy))
-        .route("/v1/domains/{domain}/plugins/rollback", post(plugins::rollback))
-        .route("/v1/domains/{domain}/plugins/{plugin}", delete(plugins::unbind))
+        .route(
+            "/v1/domains/{domain}/plugins/rollback",
+            post(plugins::rollback),
+        )
+        .route(
+            "/v1/domains/{domain}/plugins/{plugin}",
+            delete(plugins::unbind),
+        )
         .route("/v1/queue", get(queue::list))
         .route("/v1/queue/{id}", get(queue::show).delete(queue::remove))
         .route("/v1/queue/{id}/retry", post(queue::retry))
@@ -77,7 +100,8 @@ pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     if path.exists() {
         std::fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))?;
     }
-    UnixListener::bind(path).with_context(|| format!("cannot make the admin socket {}", path.display()))
+    UnixListener::bind(path)
+        .with_context(|| format!("cannot make the admin socket {}", path.display()))
 }
 
 /// Serves the API until the server stops.

@@ -6,7 +6,10 @@ pub(super) fn make() -> Result<String, super::ApiError> {
     let mut bytes = [0_u8; 20];
     crate::site::random(&mut bytes)
         .map_err(|_| super::ApiError::unavailable("the system gives no random bytes; try again"))?;
-    Ok(bytes.iter().map(|byte| char::from(KINDS[usize::from(byte % 32)])).collect())
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(KINDS[usize::from(byte % 32)]))
+        .collect())
 }
 
 #[cfg(test)]

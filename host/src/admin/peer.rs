@@ -18,18 +18,29 @@ pub(super) struct Peer {
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self { uid: stream.io().peer_cred().ok().map(|credentials| credentials.uid()) }
+        Self {
+            uid: stream
+                .io()
+                .peer_cred()
+                .ok()
+                .map(|credentials| credentials.uid()),
+        }
     }
 }
 
 /// Root and the server's own user are the site; everybody else is nobody.
-pub(super) async fn admit(ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let own = rustix::process::geteuid().as_raw();
     match peer.uid {
         Some(uid) if uid == 0 || uid == own => {
             request.extensions_mut().insert(Principal::Site);
             next.run(request).await
         }
-        _ => ApiError::denied("only root and the server's own user may use this socket").into_response(),
+        _ => ApiError::denied("only root and the server's own user may use this socket")
+            .into_response(),
     }
 }

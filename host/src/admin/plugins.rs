@@ -14,24 +14,37 @@ use crate::plugins::BindRequest;
 
 pub(super) async fn installed(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
     let installed = api.site.plugins.installed();
-    serde_json::to_value(installed).map(Json).map_err(|error| ApiError::unavailable(error.to_string()))
+    serde_json::to_value(installed)
+        .map(Json)
+        .map_err(|error| ApiError::unavailable(error.to_string()))
 }
 
 pub(super) async fn install(State(api): State<Api>, bytes: Bytes) -> Result<Json<Value>, ApiError> {
     let component = api.site.plugins.install(bytes).await?;
     let (name, version) = (&component.name, &component.version);
-    let asks = if component.asks.is_empty() { "nothing".to_owned() } else { component.asks.join(", ") };
+    let asks = if component.asks.is_empty() {
+        "nothing".to_owned()
+    } else {
+        component.asks.join(", ")
+    };
     Ok(Json(json!({
         "message": format!("Installed {name}@{version}, which asks for {asks}. Next: postroom plugin bind DOMAIN {name}"),
         "name": name, "version": version, "digest": component.digest,
     })))
 }
 
-pub(super) async fn chain(State(api): State<Api>, Path(domain): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn chain(
+    State(api): State<Api>,
+    Path(domain): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let tenant = find(&api, &domain).await?.tenant();
     let running = api.site.plugins.runtime().pin(tenant);
     let wishes = api.site.plugins.wishes(tenant)?;
-    let same = running.spec().bindings.iter().all(|spec| wishes.contains(spec))
+    let same = running
+        .spec()
+        .bindings
+        .iter()
+        .all(|spec| wishes.contains(spec))
         && running.spec().bindings.len() == wishes.len();
     let rows = |specs: &[BindingSpec]| specs.iter().map(row).collect::<Vec<_>>();
     Ok(Json(json!({
@@ -64,9 +77,14 @@ pub(super) async fn unbind(
     Path((domain, plugin)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
     let domain = find(&api, &domain).await?;
-    api.site.plugins.unbind(by, domain.tenant(), &plugin).await?;
+    api.site
+        .plugins
+        .unbind(by, domain.tenant(), &plugin)
+        .await?;
     let name = &domain.name;
-    Ok(Json(json!({ "message": format!("Took {plugin} off {name}. Next: postroom plugin deploy {name}") })))
+    Ok(Json(
+        json!({ "message": format!("Took {plugin} off {name}. Next: postroom plugin deploy {name}") }),
+    ))
 }
 
 #[derive(Default, Deserialize)]
@@ -83,7 +101,11 @@ pub(super) async fn deploy(
 ) -> Result<Json<Value>, ApiError> {
     let domain = find(&api, &domain).await?;
     let request: Deploy = read(request)?;
-    let generation = api.site.plugins.deploy(by, domain.tenant(), request.plugin).await?;
+    let generation = api
+        .site
+        .plugins
+        .deploy(by, domain.tenant(), request.plugin)
+        .await?;
     Ok(Json(json!({
         "message": format!("{} runs generation {generation}; every new transaction sees it", domain.name),
         "generation": generation,

@@ -18,25 +18,46 @@ pub(super) struct Filter {
     domain: Option<String>,
 }
 
-pub(super) async fn list(State(api): State<Api>, Query(filter): Query<Filter>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Value>, ApiError> {
     let access = match filter.domain {
-        Some(domain) => Access { tenant: find(&api, &domain).await?.tenant(), principal: Principal::Site },
+        Some(domain) => Access {
+            tenant: find(&api, &domain).await?.tenant(),
+            principal: Principal::Site,
+        },
         None => site(),
     };
-    let rows = api.site.store.queue(&access, &QueueFilter { max: PAGE, ..QueueFilter::default() })?;
+    let rows = api.site.store.queue(
+        &access,
+        &QueueFilter {
+            max: PAGE,
+            ..QueueFilter::default()
+        },
+    )?;
     Ok(Json(rows.iter().map(brief).collect()))
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let row = api.site.store.queue_row(&site(), parse(&id)?)?;
     let mut shown = brief(&row);
     let access = match api.site.directory.snapshot().domain_by_id(row.domain) {
-        Ok(domain) => Access { tenant: domain.tenant(), principal: Principal::Site },
+        Ok(domain) => Access {
+            tenant: domain.tenant(),
+            principal: Principal::Site,
+        },
         Err(_) => site(),
     };
     let trace = api.site.store.trace(&access, row.envelope.id)?;
     if let Some(fields) = shown.as_object_mut() {
-        fields.insert("from".to_owned(), row.envelope.reverse_path.to_string().into());
+        fields.insert(
+            "from".to_owned(),
+            row.envelope.reverse_path.to_string().into(),
+        );
         fields.insert("size".to_owned(), row.size.into());
         fields.insert("created".to_owned(), row.created.to_string().into());
         fields.insert("expires".to_owned(), row.expires.to_string().into());
@@ -51,9 +72,19 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Resu
     Ok(Json(shown))
 }
 
-pub(super) async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn retry(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     if id == "all" {
-        let rows = api.site.store.queue(&site(), &QueueFilter { parked: Some(false), max: PAGE, ..Default::default() })?;
+        let rows = api.site.store.queue(
+            &site(),
+            &QueueFilter {
+                parked: Some(false),
+                max: PAGE,
+                ..Default::default()
+            },
+        )?;
         let mut count = 0;
         for row in rows.iter().filter(|row| row.state == QueueState::Ready) {
             api.site.store.retry_now(&site(), row.id).await?;
@@ -66,18 +97,30 @@ pub(super) async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Res
     Ok(Json(json!({ "message": format!("{id} is tried now") })))
 }
 
-pub(super) async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let id = parse(&id)?;
     api.site.store.remove(&site(), id).await?;
-    Ok(Json(json!({ "message": format!("Removed {id}; nobody is told") })))
+    Ok(Json(
+        json!({ "message": format!("Removed {id}; nobody is told") }),
+    ))
 }
 
 const fn site() -> Access {
-    Access { tenant: Tenant::HOST, principal: Principal::Site }
+    Access {
+        tenant: Tenant::HOST,
+        principal: Principal::Site,
+    }
 }
 
 fn parse(id: &str) -> Result<QueueId, ApiError> {
-    id.parse().map_err(|_| ApiError::invalid(format!("'{id}' is not a queue id: `postroom queue list` shows them")))
+    id.parse().map_err(|_| {
+        ApiError::invalid(format!(
+            "'{id}' is not a queue id: `postroom queue list` shows them"
+        ))
+    })
 }
 
 fn brief(row: &QueueRow) -> Value {

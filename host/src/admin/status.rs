@@ -8,8 +8,11 @@ use super::{Api, ApiError};
 
 pub(super) async fn show(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
     let space = api.site.store.space()?;
-    let listeners: serde_json::Map<String, Value> =
-        api.bound.iter().map(|(name, address)| (name.clone(), address.to_string().into())).collect();
+    let listeners: serde_json::Map<String, Value> = api
+        .bound
+        .iter()
+        .map(|(name, address)| (name.clone(), address.to_string().into()))
+        .collect();
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "hostname": api.site.hostname,

@@ -2,7 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{Change, Directory as _, DirectoryAdmin as _, NewPerson, PersonChanges, PersonEntry};
+use directory::{
+    Change, Directory as _, DirectoryAdmin as _, NewPerson, PersonChanges, PersonEntry,
+};
 use mail::{Access, Mailbox, Principal, Secret};
 use serde_json::{Value, json};
 use store::Owner;
@@ -10,7 +12,10 @@ use store::Owner;
 use super::domains::{find, read};
 use super::{Api, ApiError, passwords};
 
-pub(super) async fn list(State(api): State<Api>, Path(domain): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Path(domain): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let domain = find(&api, &domain).await?;
     let people = api.site.directory.people(domain.tenant()).await?;
     Ok(Json(people.iter().map(|person| brief(person)).collect()))
@@ -33,10 +38,17 @@ pub(super) async fn add(
     Ok(Json(with_password(format!("Added {address}"), shown)))
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(address): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(address): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let (domain, person) = find_person(&api, &address).await?;
-    let mut shown = serde_json::to_value(&*person).map_err(|error| ApiError::unavailable(error.to_string()))?;
-    let usage = api.site.store.usage(&Access::system(domain.tenant()), Owner::Person(person.id))?;
+    let mut shown =
+        serde_json::to_value(&*person).map_err(|error| ApiError::unavailable(error.to_string()))?;
+    let usage = api
+        .site
+        .store
+        .usage(&Access::system(domain.tenant()), Owner::Person(person.id))?;
     if let Some(fields) = shown.as_object_mut() {
         // A hash is as good as a password to whoever has time.
         for secret in ["password", "passwords", "user_password", "password_hash"] {
@@ -56,7 +68,10 @@ pub(super) async fn set(
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
     let changes: PersonChanges = read(changes)?;
-    api.site.directory.apply(by, Change::SetPerson(address.clone(), changes)).await?;
+    api.site
+        .directory
+        .apply(by, Change::SetPerson(address.clone(), changes))
+        .await?;
     Ok(Json(json!({ "message": format!("Changed {address}") })))
 }
 
@@ -74,8 +89,17 @@ pub(super) async fn password(
             (made.clone(), Some(made))
         }
     };
-    api.site.directory.apply(by, Change::SetPassword(address.clone(), Secret::new(password))).await?;
-    Ok(Json(with_password(format!("{address} has a new password"), shown)))
+    api.site
+        .directory
+        .apply(
+            by,
+            Change::SetPassword(address.clone(), Secret::new(password)),
+        )
+        .await?;
+    Ok(Json(with_password(
+        format!("{address} has a new password"),
+        shown,
+    )))
 }
 
 pub(super) async fn remove(
@@ -85,19 +109,37 @@ pub(super) async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     let (domain, person) = find_person(&api, &address).await?;
     let mailbox = parse(&address)?;
-    api.site.directory.apply(by, Change::RemovePerson(mailbox.clone())).await?;
+    api.site
+        .directory
+        .apply(by, Change::RemovePerson(mailbox.clone()))
+        .await?;
     // The id is never used again, so what a crash here leaves behind is nobody's.
-    api.site.store.remove_owner(&Access::system(domain.tenant()), Owner::Person(person.id)).await?;
-    Ok(Json(json!({ "message": format!("Removed {mailbox} and the mail") })))
+    api.site
+        .store
+        .remove_owner(&Access::system(domain.tenant()), Owner::Person(person.id))
+        .await?;
+    Ok(Json(
+        json!({ "message": format!("Removed {mailbox} and the mail") }),
+    ))
 }
 
 async fn find_person(
     api: &Api,
     address: &str,
-) -> Result<(std::sync::Arc<directory::DomainEntry>, std::sync::Arc<PersonEntry>), ApiError> {
+) -> Result<
+    (
+        std::sync::Arc<directory::DomainEntry>,
+        std::sync::Arc<PersonEntry>,
+    ),
+    ApiError,
+> {
     let address = parse(address)?;
     let domain = api.site.directory.domain(address.domain()).await?;
-    let person = api.site.directory.person_by_address(domain.tenant(), &address).await?;
+    let person = api
+        .site
+        .directory
+        .person_by_address(domain.tenant(), &address)
+        .await?;
     Ok((domain, person))
 }
 
@@ -107,7 +149,11 @@ pub(super) fn parse(address: &str) -> Result<Mailbox, ApiError> {
 }
 
 fn brief(person: &PersonEntry) -> Value {
-    let options: Vec<_> = person.deliveries().iter().map(|delivery| delivery.option().name()).collect();
+    let options: Vec<_> = person
+        .deliveries()
+        .iter()
+        .map(|delivery| delivery.option().name())
+        .collect();
     json!({
         "address": person.mail, "status": person.status, "options": options,
         "alternate_addresses": person.alternate_addresses,

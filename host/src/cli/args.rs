@@ -128,7 +128,9 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum DomainCommand {
     /// Add a domain.
-    #[command(after_help = "Example:\n  postroom domain add abc.test --postmaster ann@abc.test --services '+imaps:ALL$+smtps:ALL'")]
+    #[command(
+        after_help = "Example:\n  postroom domain add abc.test --postmaster ann@abc.test --services '+imaps:ALL$+smtps:ALL'"
+    )]
     Add {
         /// Its name.
         name: String,
@@ -156,7 +158,9 @@ pub enum DomainCommand {
         name: String,
     },
     /// Change a domain.
-    #[command(after_help = "Attributes: state, mail-state, services, postmaster, administrators, aliases, catch-all, smart-host, service-names, disabled-text.\nAn empty value removes an attribute; lists are separated by commas.\n\nExamples:\n  postroom domain set abc.test state=inactive\n  postroom domain set abc.test services='+imaps:ALL' postmaster=ann@abc.test")]
+    #[command(
+        after_help = "Attributes: state, mail-state, services, postmaster, administrators, aliases, catch-all, smart-host, service-names, disabled-text.\nAn empty value removes an attribute; lists are separated by commas.\n\nExamples:\n  postroom domain set abc.test state=inactive\n  postroom domain set abc.test services='+imaps:ALL' postmaster=ann@abc.test"
+    )]
     Set {
         /// Its name.
         name: String,
@@ -175,7 +179,9 @@ pub enum DomainCommand {
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// Add a person. Without a password option a password is made and shown once.
-    #[command(after_help = "Examples:\n  postroom user add ann@abc.test\n  echo secret | postroom user add bob@abc.test --password-stdin\n  postroom user add cat@abc.test --option mailbox --option forward --attribute forward-to=dan@xyz.test")]
+    #[command(
+        after_help = "Examples:\n  postroom user add ann@abc.test\n  echo secret | postroom user add bob@abc.test --password-stdin\n  postroom user add cat@abc.test --option mailbox --option forward --attribute forward-to=dan@xyz.test"
+    )]
     Add {
         /// The person's address.
         address: String,
@@ -203,7 +209,9 @@ pub enum UserCommand {
         address: String,
     },
     /// Change a person.
-    #[command(after_help = "Attributes: state, mail-state, services, alternates, options, forward-to, program, file, shared, autoreply-mode, autoreply-text, autoreply-text-internal, autoreply-subject, autoreply-timeout-hours, vacation-start, vacation-end, routing-address, quota, message-quota, language.\nAn empty value removes an attribute; lists are separated by commas.\n\nExample:\n  postroom user set ann@abc.test options=mailbox,autoreply autoreply-text='I am away.'")]
+    #[command(
+        after_help = "Attributes: state, mail-state, services, alternates, options, forward-to, program, file, shared, autoreply-mode, autoreply-text, autoreply-text-internal, autoreply-subject, autoreply-timeout-hours, vacation-start, vacation-end, routing-address, quota, message-quota, language.\nAn empty value removes an attribute; lists are separated by commas.\n\nExample:\n  postroom user set ann@abc.test options=mailbox,autoreply autoreply-text='I am away.'"
+    )]
     Set {
         /// The person's address.
         address: String,
@@ -230,7 +238,9 @@ pub enum UserCommand {
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
     /// Add a group.
-    #[command(after_help = "Examples:\n  postroom group add team@abc.test --member ann@abc.test --member bob@abc.test\n  postroom group add office@abc.test --shared office --member ann@abc.test")]
+    #[command(
+        after_help = "Examples:\n  postroom group add team@abc.test --member ann@abc.test --member bob@abc.test\n  postroom group add office@abc.test --shared office --member ann@abc.test"
+    )]
     Add {
         /// The group's address.
         address: String,
@@ -258,7 +268,9 @@ pub enum GroupCommand {
         address: String,
     },
     /// Change a group.
-    #[command(after_help = "Attributes: state, members, options, shared, forward-to, program, file.\n\nExample:\n  postroom group set team@abc.test members=ann@abc.test,bob@abc.test")]
+    #[command(
+        after_help = "Attributes: state, members, options, shared, forward-to, program, file.\n\nExample:\n  postroom group set team@abc.test members=ann@abc.test,bob@abc.test"
+    )]
     Set {
         /// The group's address.
         address: String,
@@ -277,7 +289,9 @@ pub enum GroupCommand {
 #[derive(Debug, Subcommand)]
 pub enum AliasCommand {
     /// Add an alias.
-    #[command(after_help = "Example:\n  postroom alias add sales@abc.test ann@abc.test bob@abc.test")]
+    #[command(
+        after_help = "Example:\n  postroom alias add sales@abc.test ann@abc.test bob@abc.test"
+    )]
     Add {
         /// The address.
         address: String,
@@ -307,7 +321,9 @@ pub enum PluginCommand {
         file: PathBuf,
     },
     /// Bind a plugin to a domain. It runs from the next `deploy` on.
-    #[command(after_help = "Example:\n  postroom plugin bind abc.test domain-policy --config '{\"deny_senders\":[\"spam.test\"]}'")]
+    #[command(
+        after_help = "Example:\n  postroom plugin bind abc.test domain-policy --config '{\"deny_senders\":[\"spam.test\"]}'"
+    )]
     Bind {
         /// The domain.
         domain: String,
@@ -341,7 +357,9 @@ pub enum PluginCommand {
         plugin: String,
     },
     /// Make the bindings of a domain effective, all at once.
-    #[command(after_help = "Examples:\n  postroom plugin deploy abc.test\n  postroom plugin deploy abc.test domain-policy@0.2.0    bind that version and deploy")]
+    #[command(
+        after_help = "Examples:\n  postroom plugin deploy abc.test\n  postroom plugin deploy abc.test domain-policy@0.2.0    bind that version and deploy"
+    )]
     Deploy {
         /// The domain.
         domain: String,
@@ -359,7 +377,9 @@ pub enum PluginCommand {
         domain: Option<String>,
     },
     /// Start a plugin project in a new folder.
-    #[command(after_help = "Example:\n  postroom plugin new greeter && cd greeter && postroom plugin build")]
+    #[command(
+        after_help = "Example:\n  postroom plugin new greeter && cd greeter && postroom plugin build"
+    )]
     New {
         /// Name of plugin and folder.
         name: String,

@@ -17,7 +17,12 @@ const LISTS: &[&str] = &[
 ];
 
 /// Attributes whose value is a number.
-const NUMBERS: &[&str] = &["quota_bytes", "quota_messages", "quota_people", "timeout_hours"];
+const NUMBERS: &[&str] = &[
+    "quota_bytes",
+    "quota_messages",
+    "quota_people",
+    "timeout_hours",
+];
 
 /// Short names.
 const SHORT: &[(&str, &str)] = &[
@@ -33,12 +38,15 @@ const SHORT: &[(&str, &str)] = &[
 pub(crate) fn read(arguments: &[String]) -> anyhow::Result<Map<String, Value>> {
     let mut attributes = Map::new();
     for argument in arguments {
-        let (name, value) =
-            argument.split_once('=').with_context(|| format!("'{argument}' is not ATTRIBUTE=VALUE"))?;
+        let (name, value) = argument
+            .split_once('=')
+            .with_context(|| format!("'{argument}' is not ATTRIBUTE=VALUE"))?;
         let name = full_name(name);
         match name.strip_prefix("autoreply_") {
             Some(setting) => {
-                let settings = attributes.entry("autoreply").or_insert_with(|| Value::Object(Map::new()));
+                let settings = attributes
+                    .entry("autoreply")
+                    .or_insert_with(|| Value::Object(Map::new()));
                 if let Some(settings) = settings.as_object_mut().filter(|_| !value.is_empty()) {
                     settings.insert(setting.to_owned(), typed(setting, value)?);
                 }
@@ -53,7 +61,10 @@ pub(crate) fn read(arguments: &[String]) -> anyhow::Result<Map<String, Value>> {
 
 fn full_name(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase().replace('-', "_");
-    SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, full)| (*full).to_owned())
+    SHORT
+        .iter()
+        .find(|(short, _)| *short == name)
+        .map_or(name, |(_, full)| (*full).to_owned())
 }
 
 fn typed(name: &str, value: &str) -> anyhow::Result<Value> {
@@ -61,14 +72,23 @@ fn typed(name: &str, value: &str) -> anyhow::Result<Value> {
         return Ok(Value::Null);
     }
     if LISTS.contains(&name) {
-        return Ok(value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect());
+        return Ok(value
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(Value::from)
+            .collect());
     }
     if NUMBERS.contains(&name) {
-        let number: i64 = value.parse().with_context(|| format!("{name}: '{value}' is not a number"))?;
+        let number: i64 = value
+            .parse()
+            .with_context(|| format!("{name}: '{value}' is not a number"))?;
         return Ok(number.into());
     }
     if name == "people_may_file" {
-        return Ok(Value::Bool(value.parse().with_context(|| format!("{name}: '{value}' is not true or false"))?));
+        return Ok(Value::Bool(value.parse().with_context(|| {
+            format!("{name}: '{value}' is not true or false")
+        })?));
     }
     if matches!(name, "start" | "end") {
         return Ok(date(value)?.into());
@@ -78,9 +98,15 @@ fn typed(name: &str, value: &str) -> anyhow::Result<Value> {
 
 /// `2026-12-24` or `2026-12-24T18:00:00Z`, as milliseconds since the Unix epoch.
 fn date(value: &str) -> anyhow::Result<i64> {
-    let text = if value.contains('T') { value.to_owned() } else { format!("{value}T00:00:00Z") };
+    let text = if value.contains('T') {
+        value.to_owned()
+    } else {
+        format!("{value}T00:00:00Z")
+    };
     let at = time::OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339)
-        .with_context(|| format!("'{value}' is not a date like 2026-12-24 or 2026-12-24T18:00:00Z"))?;
+        .with_context(|| {
+            format!("'{value}' is not a date like 2026-12-24 or 2026-12-24T18:00:00Z")
+        })?;
     Ok(at.unix_timestamp() * 1000)
 }
 
@@ -108,7 +134,10 @@ mod tests {
             "autoreply": { "text": "away", "timeout_hours": 24, "start": 86_400_000 },
             "quota_bytes": -1, "postmaster": null,
         });
-        assert_eq!(serde_json::Value::from(read(&arguments).expect("all are valid")), expected);
+        assert_eq!(
+            serde_json::Value::from(read(&arguments).expect("all are valid")),
+            expected
+        );
         assert!(read(&["nonsense".to_owned()]).is_err());
         assert!(read(&["quota-bytes=many".to_owned()]).is_err());
     }

@@ -34,7 +34,8 @@ impl Client {
 
     /// POST with a JSON body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.call(Method::POST, path, serde_json::to_vec(body)?.into()).await
+        self.call(Method::POST, path, serde_json::to_vec(body)?.into())
+            .await
     }
 
     /// POST with bytes (a component).
@@ -44,7 +45,8 @@ impl Client {
 
     /// PATCH with a JSON body.
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.call(Method::PATCH, path, serde_json::to_vec(body)?.into()).await
+        self.call(Method::PATCH, path, serde_json::to_vec(body)?.into())
+            .await
     }
 
     /// DELETE.
@@ -59,7 +61,8 @@ impl Client {
                 self.socket.display()
             )
         })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
@@ -67,16 +70,31 @@ impl Client {
             .header("host", "postroom")
             .header("content-type", "application/json")
             .body(Full::new(body))?;
-        let response = sender.send_request(request).await.context("the server closed the connection")?;
+        let response = sender
+            .send_request(request)
+            .await
+            .context("the server closed the connection")?;
         let status = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();
         driver.abort();
-        let value: Value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+        let value: Value = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes)?
+        };
         if status.is_success() {
             return Ok(value);
         }
-        let message = value.get("error").and_then(Value::as_str).unwrap_or("the server gave no reason").to_owned();
-        Err(Refused { status: status.as_u16(), message }.into())
+        let message = value
+            .get("error")
+            .and_then(Value::as_str)
+            .unwrap_or("the server gave no reason")
+            .to_owned();
+        Err(Refused {
+            status: status.as_u16(),
+            message,
+        }
+        .into())
     }
 }
 

@@ -8,10 +8,21 @@ use super::client::{Client, segment};
 
 pub(super) async fn run(client: &Client, command: &DomainCommand) -> anyhow::Result<Value> {
     match command {
-        DomainCommand::Add { name, postmaster, admin, services, state, alias } => {
+        DomainCommand::Add {
+            name,
+            postmaster,
+            admin,
+            services,
+            state,
+            alias,
+        } => {
             let mut body = Map::new();
             body.insert("name".to_owned(), name.as_str().into());
-            for (key, value) in [("postmaster", postmaster), ("services", services), ("status", state)] {
+            for (key, value) in [
+                ("postmaster", postmaster),
+                ("services", services),
+                ("status", state),
+            ] {
                 if let Some(value) = value {
                     body.insert(key.to_owned(), value.as_str().into());
                 }
@@ -26,7 +37,9 @@ pub(super) async fn run(client: &Client, command: &DomainCommand) -> anyhow::Res
         DomainCommand::List => client.get("/v1/domains").await,
         DomainCommand::Show { name } => client.get(&path(name)).await,
         DomainCommand::Set { name, attributes } => {
-            client.patch(&path(name), &attributes::read(attributes)?.into()).await
+            client
+                .patch(&path(name), &attributes::read(attributes)?.into())
+                .await
         }
         DomainCommand::Remove { name } => client.delete(&path(name)).await,
     }

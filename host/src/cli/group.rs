@@ -9,7 +9,13 @@ use super::client::{Client, segment};
 pub(super) async fn run_group(client: &Client, command: &GroupCommand) -> anyhow::Result<Value> {
     let path = |address: &str| format!("/v1/groups/{}", segment(address));
     match command {
-        GroupCommand::Add { address, member, shared, option, attribute } => {
+        GroupCommand::Add {
+            address,
+            member,
+            shared,
+            option,
+            attribute,
+        } => {
             let mut body = attributes::read(attribute)?;
             if !option.is_empty() {
                 body.insert("delivery_options".to_owned(), option.clone().into());
@@ -23,10 +29,19 @@ pub(super) async fn run_group(client: &Client, command: &GroupCommand) -> anyhow
             body.insert("mail".to_owned(), address.as_str().into());
             client.post("/v1/groups", &body.into()).await
         }
-        GroupCommand::List { domain } => client.get(&format!("/v1/domains/{}/groups", segment(domain))).await,
+        GroupCommand::List { domain } => {
+            client
+                .get(&format!("/v1/domains/{}/groups", segment(domain)))
+                .await
+        }
         GroupCommand::Show { address } => client.get(&path(address)).await,
-        GroupCommand::Set { address, attributes } => {
-            client.patch(&path(address), &attributes::read(attributes)?.into()).await
+        GroupCommand::Set {
+            address,
+            attributes,
+        } => {
+            client
+                .patch(&path(address), &attributes::read(attributes)?.into())
+                .await
         }
         GroupCommand::Remove { address } => client.delete(&path(address)).await,
     }
@@ -35,9 +50,22 @@ pub(super) async fn run_group(client: &Client, command: &GroupCommand) -> anyhow
 pub(super) async fn run_alias(client: &Client, command: &AliasCommand) -> anyhow::Result<Value> {
     match command {
         AliasCommand::Add { address, targets } => {
-            client.post("/v1/aliases", &json!({ "address": address, "targets": targets })).await
+            client
+                .post(
+                    "/v1/aliases",
+                    &json!({ "address": address, "targets": targets }),
+                )
+                .await
         }
-        AliasCommand::List { domain } => client.get(&format!("/v1/domains/{}/aliases", segment(domain))).await,
-        AliasCommand::Remove { address } => client.delete(&format!("/v1/aliases/{}", segment(address))).await,
+        AliasCommand::List { domain } => {
+            client
+                .get(&format!("/v1/domains/{}/aliases", segment(domain)))
+                .await
+        }
+        AliasCommand::Remove { address } => {
+            client
+                .delete(&format!("/v1/aliases/{}", segment(address)))
+                .await
+        }
     }
 }

@@ -43,7 +43,10 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
     let unreachable = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| {
-            matches!(io.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+            matches!(
+                io.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
+            )
         })
     });
     ExitCode::from(if unreachable { 5 } else { 1 })
@@ -55,7 +58,9 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
     {
         return local;
     }
-    let client = Client { socket: arguments.load_config()?.admin_socket() };
+    let client = Client {
+        socket: arguments.load_config()?.admin_socket(),
+    };
     let answer = match &arguments.command {
         Command::Domain { command } => domain::run(&client, command).await?,
         Command::User { command } => user::run(&client, command).await?,
@@ -63,7 +68,11 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Alias { command } => group::run_alias(&client, command).await?,
         Command::Plugin { command } => plugin::run(&client, command).await?,
         Command::Queue { command } => queue::run(&client, command).await?,
-        Command::Explain { address, from, authenticated } => {
+        Command::Explain {
+            address,
+            from,
+            authenticated,
+        } => {
             let mut path = format!("/v1/explain/{}", segment(address));
             let mut mark = '?';
             for (name, value) in [("from", from), ("authenticated", authenticated)] {
@@ -77,9 +86,10 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Status => client.get("/v1/status").await?,
         Command::Stop => client.post("/v1/stop", &json!({})).await?,
         // Served by `main` before any of this.
-        Command::Serve { .. } | Command::Demo { .. } | Command::Replies | Command::ExecHelper { .. } => {
-            serde_json::Value::Null
-        }
+        Command::Serve { .. }
+        | Command::Demo { .. }
+        | Command::Replies
+        | Command::ExecHelper { .. } => serde_json::Value::Null,
     };
     output::show(&answer, arguments.json);
     Ok(())

@@ -27,7 +27,10 @@ pub(crate) fn human(value: &Value) -> String {
 }
 
 fn list(fields: &Map<String, Value>) -> String {
-    let shown: Vec<_> = fields.iter().filter(|(_, value)| !is_empty(value)).collect();
+    let shown: Vec<_> = fields
+        .iter()
+        .filter(|(_, value)| !is_empty(value))
+        .collect();
     let width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, value) in shown {
@@ -40,7 +43,12 @@ fn list(fields: &Map<String, Value>) -> String {
                 text.push_str(&format!("{name}:\n"));
                 text.extend(list(inner).lines().map(|line| format!("  {line}\n")));
             }
-            _ => text.push_str(&format!("{:width$}  {}\n", format!("{name}:"), cell(value), width = width + 1)),
+            _ => text.push_str(&format!(
+                "{:width$}  {}\n",
+                format!("{name}:"),
+                cell(value),
+                width = width + 1
+            )),
         }
     }
     text
@@ -57,15 +65,28 @@ fn table(rows: &[Value]) -> String {
     }
     let cells: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| columns.iter().map(|column| row.get(column).map(cell).unwrap_or_default()).collect())
+        .map(|row| {
+            columns
+                .iter()
+                .map(|column| row.get(column).map(cell).unwrap_or_default())
+                .collect()
+        })
         .collect();
     let width = |index: usize| {
-        cells.iter().map(|row| row[index].chars().count()).chain([columns[index].len()]).max().unwrap_or(0)
+        cells
+            .iter()
+            .map(|row| row[index].chars().count())
+            .chain([columns[index].len()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let line = |texts: Vec<&str>| {
-        let padded: Vec<String> =
-            texts.iter().zip(&widths).map(|(text, width)| format!("{text:width$}", width = *width)).collect();
+        let padded: Vec<String> = texts
+            .iter()
+            .zip(&widths)
+            .map(|(text, width)| format!("{text:width$}", width = *width))
+            .collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
     let headings: Vec<String> = columns.iter().map(|column| column.to_uppercase()).collect();
@@ -103,10 +124,18 @@ mod tests {
 
     #[test]
     fn answers_read_as_tables_and_lists() {
-        let table = human(&json!([{"name": "abc.test", "state": "active"}, {"name": "b.test", "aliases": ["c.test"]}]));
-        assert_eq!(table, "NAME      STATE   ALIASES\nabc.test  active\nb.test            c.test\n");
+        let table = human(
+            &json!([{"name": "abc.test", "state": "active"}, {"name": "b.test", "aliases": ["c.test"]}]),
+        );
+        assert_eq!(
+            table,
+            "NAME      STATE   ALIASES\nabc.test  active\nb.test            c.test\n"
+        );
         assert_eq!(human(&json!([])), "none\n");
         assert_eq!(human(&json!({"message": "done"})), "done\n");
-        assert_eq!(human(&json!({"name": "x", "empty": null, "n": 3})), "name:  x\nn:     3\n");
+        assert_eq!(
+            human(&json!({"name": "x", "empty": null, "n": 3})),
+            "name:  x\nn:     3\n"
+        );
     }
 }

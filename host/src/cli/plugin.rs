@@ -10,10 +10,20 @@ pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Res
     let chain = |domain: &str| format!("/v1/domains/{}/plugins", segment(domain));
     match command {
         PluginCommand::Install { file } => {
-            let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes =
+                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             client.upload("/v1/plugins", bytes).await
         }
-        PluginCommand::Bind { domain, plugin, order, config, grant, on_failure, reuse, direction } => {
+        PluginCommand::Bind {
+            domain,
+            plugin,
+            order,
+            config,
+            grant,
+            on_failure,
+            reuse,
+            direction,
+        } => {
             let body = json!({
                 "plugin": plugin, "order": order, "config": config.as_deref().map(json_argument).transpose()?,
                 "grants": (!grant.is_empty()).then_some(grant), "on_failure": on_failure,
@@ -22,25 +32,40 @@ pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Res
             client.post(&chain(domain), &body).await
         }
         PluginCommand::Unbind { domain, plugin } => {
-            client.delete(&format!("{}/{}", chain(domain), segment(plugin))).await
+            client
+                .delete(&format!("{}/{}", chain(domain), segment(plugin)))
+                .await
         }
         PluginCommand::Deploy { domain, plugin } => {
-            client.post(&format!("{}/deploy", chain(domain)), &json!({ "plugin": plugin })).await
+            client
+                .post(
+                    &format!("{}/deploy", chain(domain)),
+                    &json!({ "plugin": plugin }),
+                )
+                .await
         }
         PluginCommand::Rollback { domain } => {
-            client.post(&format!("{}/rollback", chain(domain)), &json!({})).await
+            client
+                .post(&format!("{}/rollback", chain(domain)), &json!({}))
+                .await
         }
-        PluginCommand::List { domain: Some(domain) } => client.get(&chain(domain)).await,
+        PluginCommand::List {
+            domain: Some(domain),
+        } => client.get(&chain(domain)).await,
         PluginCommand::List { domain: None } => client.get("/v1/plugins").await,
         // Done by `plugin_author` without a server.
-        PluginCommand::New { .. } | PluginCommand::Build { .. } | PluginCommand::Test { .. } => Ok(Value::Null),
+        PluginCommand::New { .. } | PluginCommand::Build { .. } | PluginCommand::Test { .. } => {
+            Ok(Value::Null)
+        }
     }
 }
 
 /// JSON on the command line, or in a file named as `@FILE`.
 fn json_argument(text: &str) -> anyhow::Result<Value> {
     let text = match text.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?,
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
+        }
         None => text.to_owned(),
     };
     serde_json::from_str(&text).context("--config is not JSON")

@@ -11,9 +11,13 @@ pub(super) fn local(command: &PluginCommand) -> Option<anyhow::Result<()>> {
     match command {
         PluginCommand::New { name, lang, sdk } => Some(project::create(name, lang, sdk.as_deref())),
         PluginCommand::Build { folder } => Some(build::build(folder)),
-        PluginCommand::Test { component, messages, from, to, config } => {
-            Some(trial::run(component, messages, from, to, config))
-        }
+        PluginCommand::Test {
+            component,
+            messages,
+            from,
+            to,
+            config,
+        } => Some(trial::run(component, messages, from, to, config)),
         _ => None,
     }
 }

@@ -11,7 +11,13 @@ use super::client::{Client, segment};
 
 pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Result<Value> {
     match command {
-        UserCommand::Add { address, password_stdin, alternate, option, attribute } => {
+        UserCommand::Add {
+            address,
+            password_stdin,
+            alternate,
+            option,
+            attribute,
+        } => {
             let mut body = attributes::read(attribute)?;
             if !alternate.is_empty() {
                 body.insert("alternate_addresses".to_owned(), alternate.clone().into());
@@ -23,14 +29,28 @@ pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Resul
             body.insert("password".to_owned(), password(*password_stdin)?.into());
             client.post("/v1/users", &body.into()).await
         }
-        UserCommand::List { domain } => client.get(&format!("/v1/domains/{}/users", segment(domain))).await,
-        UserCommand::Show { address } => client.get(&path(address)).await,
-        UserCommand::Set { address, attributes } => {
-            client.patch(&path(address), &attributes::read(attributes)?.into()).await
+        UserCommand::List { domain } => {
+            client
+                .get(&format!("/v1/domains/{}/users", segment(domain)))
+                .await
         }
-        UserCommand::Passwd { address, password_stdin } => {
+        UserCommand::Show { address } => client.get(&path(address)).await,
+        UserCommand::Set {
+            address,
+            attributes,
+        } => {
+            client
+                .patch(&path(address), &attributes::read(attributes)?.into())
+                .await
+        }
+        UserCommand::Passwd {
+            address,
+            password_stdin,
+        } => {
             let body = json!({ "password": password(*password_stdin)? });
-            client.post(&format!("{}/password", path(address)), &body).await
+            client
+                .post(&format!("{}/password", path(address)), &body)
+                .await
         }
         UserCommand::Remove { address } => client.delete(&path(address)).await,
     }
@@ -46,8 +66,14 @@ fn password(from_stdin: bool) -> anyhow::Result<Option<String>> {
         return Ok(None);
     }
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("cannot read the password from standard input")?;
     let password = line.trim_end_matches(['\r', '\n']);
-    ensure!(!password.is_empty(), "the password on standard input is empty");
+    ensure!(
+        !password.is_empty(),
+        "the password on standard input is empty"
+    );
     Ok(Some(password.to_owned()))
 }

@@ -13,13 +13,25 @@ pub(super) fn unknown_keys(document: &toml::Table) -> anyhow::Result<()> {
 /// A document that has every key once.
 fn reference() -> anyhow::Result<toml::Table> {
     let full = Config {
-        tls: super::Tls { certificate: Some("chain.pem".into()), key: Some("key.pem".into()) },
-        login: super::Login { default_domain: Some(Domain::parse("example.org")?), ..Default::default() },
+        tls: super::Tls {
+            certificate: Some("chain.pem".into()),
+            key: Some("key.pem".into()),
+        },
+        login: super::Login {
+            default_domain: Some(Domain::parse("example.org")?),
+            ..Default::default()
+        },
         postmaster: Some(String::new()),
         program: vec![Program::default()],
         file: vec![File::default()],
-        channel: vec![Channel { host: Some(String::new()), ..Default::default() }],
-        route: vec![Route { host: Some(String::new()), ..Default::default() }],
+        channel: vec![Channel {
+            host: Some(String::new()),
+            ..Default::default()
+        }],
+        route: vec![Route {
+            host: Some(String::new()),
+            ..Default::default()
+        }],
         ..Default::default()
     };
     Ok(toml::Table::try_from(full)?)
@@ -27,15 +39,26 @@ fn reference() -> anyhow::Result<toml::Table> {
 
 fn walk(found: &toml::Table, valid: &toml::Table, path: &str) -> anyhow::Result<()> {
     for (key, value) in found {
-        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let name = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         let Some(expected) = valid.get(key) else {
-            let nearest = valid.keys().min_by_key(|candidate| strsim::damerau_levenshtein(candidate, key));
-            bail!("unknown key '{name}': did you mean '{}'?", nearest.map_or("", String::as_str));
+            let nearest = valid
+                .keys()
+                .min_by_key(|candidate| strsim::damerau_levenshtein(candidate, key));
+            bail!(
+                "unknown key '{name}': did you mean '{}'?",
+                nearest.map_or("", String::as_str)
+            );
         };
         match (value, expected) {
             (toml::Value::Table(found), toml::Value::Table(valid)) => walk(found, valid, &name)?,
             (toml::Value::Array(items), toml::Value::Array(valid)) => {
-                let Some(toml::Value::Table(valid)) = valid.first() else { continue };
+                let Some(toml::Value::Table(valid)) = valid.first() else {
+                    continue;
+                };
                 for item in items.iter().filter_map(toml::Value::as_table) {
                     walk(item, valid, &name)?;
                 }
@@ -72,22 +95,45 @@ pub(super) fn values(config: &Config) -> anyhow::Result<()> {
 
 fn limits(config: &Config) -> anyhow::Result<()> {
     let limits = &config.limits;
-    ensure!(limits.message_bytes >= 64 * 1024, "limits.message_bytes must be at least 65536 (RFC 5321 §4.5.3.1.7)");
-    ensure!(limits.recipients >= 100, "limits.recipients must be at least 100 (RFC 5321 §4.5.3.1.8)");
-    ensure!(limits.connections >= 1, "limits.connections must be at least 1");
-    ensure!(limits.connections_per_address >= 1, "limits.connections_per_address must be at least 1");
+    ensure!(
+        limits.message_bytes >= 64 * 1024,
+        "limits.message_bytes must be at least 65536 (RFC 5321 §4.5.3.1.7)"
+    );
+    ensure!(
+        limits.recipients >= 100,
+        "limits.recipients must be at least 100 (RFC 5321 §4.5.3.1.8)"
+    );
+    ensure!(
+        limits.connections >= 1,
+        "limits.connections must be at least 1"
+    );
+    ensure!(
+        limits.connections_per_address >= 1,
+        "limits.connections_per_address must be at least 1"
+    );
     ensure!(
         !limits.retry_seconds.is_empty() && limits.retry_seconds.iter().all(|pause| *pause >= 1),
         "limits.retry_seconds needs at least one pause, each at least 1 second"
     );
-    ensure!(limits.disk_reserve_percent <= 90, "limits.disk_reserve_percent must be at most 90");
+    ensure!(
+        limits.disk_reserve_percent <= 90,
+        "limits.disk_reserve_percent must be at most 90"
+    );
     Ok(())
 }
 
 fn programs(config: &Config) -> anyhow::Result<()> {
     for program in &config.program {
-        ensure!(is_label(&program.label), "program label '{}': letters, digits, '-' and '_' only", program.label);
-        ensure!(program.path.is_absolute(), "program '{}': path must be absolute", program.label);
+        ensure!(
+            is_label(&program.label),
+            "program label '{}': letters, digits, '-' and '_' only",
+            program.label
+        );
+        ensure!(
+            program.path.is_absolute(),
+            "program '{}': path must be absolute",
+            program.label
+        );
         ensure!(
             matches!(program.after_crash.as_str(), "retry" | "park" | "fail"),
             "program '{}': after_crash is 'retry', 'park' or 'fail'",
@@ -99,8 +145,15 @@ fn programs(config: &Config) -> anyhow::Result<()> {
 
 fn files(config: &Config) -> anyhow::Result<()> {
     for file in &config.file {
-        ensure!(is_label(&file.label), "file label '{}': letters, digits, '-' and '_' only", file.label);
-        let inside = file.path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        ensure!(
+            is_label(&file.label),
+            "file label '{}': letters, digits, '-' and '_' only",
+            file.label
+        );
+        let inside = file
+            .path
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
         ensure!(
             inside && file.path.components().next().is_some(),
             "file '{}': path must be relative, without '..': it lies beneath each domain's own folder",
@@ -112,18 +165,45 @@ fn files(config: &Config) -> anyhow::Result<()> {
 
 fn routes(config: &Config) -> anyhow::Result<()> {
     for channel in &config.channel {
-        ensure!(is_label(&channel.name), "channel name '{}': letters, digits, '-' and '_' only", channel.name);
-        ensure!(channel.kind == "smtp", "channel '{}': kind '{}' is not known, only 'smtp'", channel.name, channel.kind);
+        ensure!(
+            is_label(&channel.name),
+            "channel name '{}': letters, digits, '-' and '_' only",
+            channel.name
+        );
+        ensure!(
+            channel.kind == "smtp",
+            "channel '{}': kind '{}' is not known, only 'smtp'",
+            channel.name,
+            channel.kind
+        );
     }
     for (index, route) in config.route.iter().enumerate() {
-        let known = route.channel == "smtp" || config.channel.iter().any(|channel| channel.name == route.channel);
-        ensure!(known, "route '{}': there is no channel '{}'", route.domain, route.channel);
-        let twin = config.route[..index].iter().any(|other| other.domain.eq_ignore_ascii_case(&route.domain));
-        ensure!(!twin, "route '{}' is there twice: which one wins would be chance", route.domain);
+        let known = route.channel == "smtp"
+            || config
+                .channel
+                .iter()
+                .any(|channel| channel.name == route.channel);
+        ensure!(
+            known,
+            "route '{}': there is no channel '{}'",
+            route.domain,
+            route.channel
+        );
+        let twin = config.route[..index]
+            .iter()
+            .any(|other| other.domain.eq_ignore_ascii_case(&route.domain));
+        ensure!(
+            !twin,
+            "route '{}' is there twice: which one wins would be chance",
+            route.domain
+        );
     }
     Ok(())
 }
 
 fn is_label(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

@@ -50,7 +50,10 @@ impl Listeners {
     /// Every mail listener with its service.
     pub fn services(&self) -> Vec<(Service, SocketAddr)> {
         let of = |service, addresses: &Vec<SocketAddr>| {
-            addresses.iter().map(|address| (service, self.moved(*address))).collect::<Vec<_>>()
+            addresses
+                .iter()
+                .map(|address| (service, self.moved(*address)))
+                .collect::<Vec<_>>()
         };
         [
             of(Service::Mx, &self.smtp),
@@ -66,7 +69,10 @@ impl Listeners {
 
     /// Where health and metrics are served.
     pub fn metrics(&self) -> Vec<SocketAddr> {
-        self.metrics.iter().map(|address| self.moved(*address)).collect()
+        self.metrics
+            .iter()
+            .map(|address| self.moved(*address))
+            .collect()
     }
 
     fn moved(&self, mut address: SocketAddr) -> SocketAddr {

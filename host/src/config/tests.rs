@@ -5,17 +5,35 @@ fn an_empty_file_is_all_defaults() {
     let config = Config::parse("").expect("an empty file is valid");
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.limits.message_bytes, 50 * 1024 * 1024);
-    assert_eq!(config.limits.retry_seconds, [60, 300, 900, 1800, 3600, 7200]);
+    assert_eq!(
+        config.limits.retry_seconds,
+        [60, 300, 900, 1800, 3600, 7200]
+    );
 }
 
 #[test]
 fn unknown_keys_name_the_nearest_valid_one() {
     let cases = [
-        ("hostnam = 'a.test'", "unknown key 'hostnam': did you mean 'hostname'?"),
-        ("[limits]\nmesage_bytes = 1", "unknown key 'limits.mesage_bytes': did you mean 'message_bytes'?"),
-        ("[tls]\ncertficate = 'x'", "unknown key 'tls.certficate': did you mean 'certificate'?"),
-        ("[[program]]\nlable = 'x'", "unknown key 'program.lable': did you mean 'label'?"),
-        ("[login]\ndefault_domian = 'x'", "unknown key 'login.default_domian': did you mean 'default_domain'?"),
+        (
+            "hostnam = 'a.test'",
+            "unknown key 'hostnam': did you mean 'hostname'?",
+        ),
+        (
+            "[limits]\nmesage_bytes = 1",
+            "unknown key 'limits.mesage_bytes': did you mean 'message_bytes'?",
+        ),
+        (
+            "[tls]\ncertficate = 'x'",
+            "unknown key 'tls.certficate': did you mean 'certificate'?",
+        ),
+        (
+            "[[program]]\nlable = 'x'",
+            "unknown key 'program.lable': did you mean 'label'?",
+        ),
+        (
+            "[login]\ndefault_domian = 'x'",
+            "unknown key 'login.default_domian': did you mean 'default_domain'?",
+        ),
     ];
     for (text, expected) in cases {
         let error = Config::parse(text).expect_err(text);
@@ -32,11 +50,17 @@ fn impossible_values_are_refused_with_a_reason() {
         ("[tls]\ncertificate = 'x'", "go together"),
         ("[limits]\nrecipients = 1", "at least 100"),
         ("[limits]\nretry_seconds = []", "at least one pause"),
-        ("[[program]]\nlabel = 'x'\npath = 'relative'", "must be absolute"),
+        (
+            "[[program]]\nlabel = 'x'\npath = 'relative'",
+            "must be absolute",
+        ),
         ("[[program]]\nlabel = 'x y'\npath = '/x'", "letters, digits"),
         ("[[file]]\nlabel = 'x'\npath = '../x'", "beneath"),
         ("[[file]]\nlabel = 'x'\npath = '/x'", "beneath"),
-        ("[[route]]\ndomain = 'a'\nchannel = 'nowhere'", "no channel 'nowhere'"),
+        (
+            "[[route]]\ndomain = 'a'\nchannel = 'nowhere'",
+            "no channel 'nowhere'",
+        ),
         ("[[channel]]\nname = 'x'\nkind = 'uucp'", "is not known"),
         ("postmaster = 'nobody'", "no '@'"),
     ];
@@ -48,7 +72,8 @@ fn impossible_values_are_refused_with_a_reason() {
 
 #[test]
 fn a_tie_between_routes_is_an_error() {
-    let text = "[[route]]\ndomain='a.test'\nchannel='smtp'\n[[route]]\ndomain='A.test'\nchannel='smtp'";
+    let text =
+        "[[route]]\ndomain='a.test'\nchannel='smtp'\n[[route]]\ndomain='A.test'\nchannel='smtp'";
     assert!(Config::parse(text).is_err());
 }
 
@@ -66,6 +91,10 @@ fn networks_contain_their_addresses() {
     ];
     for (network, peer, expected) in cases {
         let network = Network::parse(network).expect(network);
-        assert_eq!(network.contains(peer.parse().expect(peer)), expected, "{network:?} {peer}");
+        assert_eq!(
+            network.contains(peer.parse().expect(peer)),
+            expected,
+            "{network:?} {peer}"
+        );
     }
 }

@@ -80,14 +80,19 @@ pub(crate) struct RecipientContext<'a> {
 impl RecipientContext<'_> {
     /// The hosted domain of the recipient, once `route` has run.
     pub(crate) fn domain(&self) -> Option<Arc<DomainFacts>> {
-        self.routed.as_ref().and_then(|routed| routed.domain.clone())
+        self.routed
+            .as_ref()
+            .and_then(|routed| routed.domain.clone())
     }
 
     /// The address that hooks see: as it was given.
     pub(crate) fn address(&self) -> Option<Mailbox> {
         match &self.path {
             ForwardPath::Mailbox(mailbox) => Some(mailbox.clone()),
-            ForwardPath::Postmaster => self.routed.as_ref().and_then(|routed| routed.resolved.clone()),
+            ForwardPath::Postmaster => self
+                .routed
+                .as_ref()
+                .and_then(|routed| routed.resolved.clone()),
         }
     }
 }
@@ -97,8 +102,6 @@ pub(crate) struct MessageContext<'a> {
     pub(crate) site: &'a Site,
     pub(crate) transaction: &'a mut Transaction,
     pub(crate) body: BodyRef,
-    /// Bytes of the header section with the empty line.
-    pub(crate) head_size: u64,
     /// What each domain's hooks said of the message.
     pub(crate) rulings: BTreeMap<DomainId, Ruling>,
     pub(crate) sentences: Vec<StepSentence>,

@@ -28,13 +28,33 @@ fn cut(piece: Piece, skip: u64) -> (Option<Piece>, u64) {
             let start = usize::try_from(skip).unwrap_or(bytes.len());
             (Some(Piece::Private(bytes[start..].to_vec())), 0)
         }
-        Piece::Body { length, .. } | Piece::Content { length, .. } if skip >= length => (None, skip - length),
-        Piece::Body { body, offset, length } => {
-            (Some(Piece::Body { body, offset: offset + skip, length: length - skip }), 0)
+        Piece::Body { length, .. } | Piece::Content { length, .. } if skip >= length => {
+            (None, skip - length)
         }
-        Piece::Content { content, offset, length } => {
-            (Some(Piece::Content { content, offset: offset + skip, length: length - skip }), 0)
-        }
+        Piece::Body {
+            body,
+            offset,
+            length,
+        } => (
+            Some(Piece::Body {
+                body,
+                offset: offset + skip,
+                length: length - skip,
+            }),
+            0,
+        ),
+        Piece::Content {
+            content,
+            offset,
+            length,
+        } => (
+            Some(Piece::Content {
+                content,
+                offset: offset + skip,
+                length: length - skip,
+            }),
+            0,
+        ),
     }
 }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use directory::DomainEntry;
 use mail::{Access, Direction, DomainId, Mailbox, Reply, Tenant, Timestamp};
-use plugin::{CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes, SessionFacts, Verdict};
+use plugin::{
+    CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes, SessionFacts,
+    Verdict,
+};
 use store::{BodyRef, Content, Effect};
 
 use super::context::{StepSentence, Transaction};
@@ -49,7 +52,10 @@ impl DomainHooks {
             direction,
             peer: envelope.peer,
             encrypted: envelope.encrypted,
-            authenticated: transaction.submitter.as_ref().map(|(_, address)| address.clone()),
+            authenticated: transaction
+                .submitter
+                .as_ref()
+                .map(|(_, address)| address.clone()),
             helo: envelope.helo.clone(),
             reverse_path: envelope.reverse_path.clone(),
             declared_size: transaction.declared_size,
@@ -95,8 +101,11 @@ impl DomainHooks {
         if !report.delay.is_zero() {
             tokio::time::sleep(report.delay).await;
         }
-        let mut ruling =
-            Ruling { sentences: report.calls.iter().map(sentence).collect(), edited: report.edited, ..Ruling::default() };
+        let mut ruling = Ruling {
+            sentences: report.calls.iter().map(sentence).collect(),
+            edited: report.edited,
+            ..Ruling::default()
+        };
         match report.verdict {
             Verdict::Reject(reply) | Verdict::Defer(reply) | Verdict::Disconnect(reply) => {
                 ruling.refusal = Some(reply);
@@ -113,7 +122,9 @@ impl DomainHooks {
                 self.discard |= ruling.discard;
                 self.quarantine = ruling.quarantine.take().or_else(|| self.quarantine.take());
             }
-            Keep::Now => ruling.effects = kv_effects(&std::mem::take(&mut self.effects), site::now()),
+            Keep::Now => {
+                ruling.effects = kv_effects(&std::mem::take(&mut self.effects), site::now());
+            }
         }
         ruling
     }
@@ -140,9 +151,15 @@ pub(super) fn keep_refused(site: &Site, domain: DomainId, ruling: &Ruling) {
     if ruling.effects.is_empty() {
         return;
     }
-    let Ok(entry) = site.directory.snapshot().domain_by_id(domain) else { return };
+    let Ok(entry) = site.directory.snapshot().domain_by_id(domain) else {
+        return;
+    };
     let operation = site.store.operation_id();
-    let pending = site.store.commit(&Access::system(entry.tenant()), operation, ruling.effects.clone());
+    let pending = site.store.commit(
+        &Access::system(entry.tenant()),
+        operation,
+        ruling.effects.clone(),
+    );
     tokio::spawn(async move {
         if let Err(error) = pending.await {
             tracing::warn!(%error, "what a refusing plugin wanted to keep was not kept");
@@ -163,12 +180,23 @@ pub(crate) fn kv_effects(effects: &[plugin::Effect], now: Timestamp) -> Vec<Effe
 
 fn kv_effect(write: &plugin::KvWrite, now: Timestamp) -> Effect {
     let (plugin, key) = (write.plugin.clone(), write.key.clone().into_bytes());
-    let expires = write.ttl_seconds.map(|ttl| now.plus_seconds(i64::try_from(ttl).unwrap_or(i64::MAX / 2000)));
+    let expires = write
+        .ttl_seconds
+        .map(|ttl| now.plus_seconds(i64::try_from(ttl).unwrap_or(i64::MAX / 2000)));
     match (&write.expected, &write.value) {
-        (Some(expected), value) => {
-            Effect::KvCompareAndSet { plugin, key, expected: expected.clone(), value: value.clone(), expires }
-        }
-        (None, Some(value)) => Effect::KvPut { plugin, key, value: value.clone(), expires },
+        (Some(expected), value) => Effect::KvCompareAndSet {
+            plugin,
+            key,
+            expected: expected.clone(),
+            value: value.clone(),
+            expires,
+        },
+        (None, Some(value)) => Effect::KvPut {
+            plugin,
+            key,
+            value: value.clone(),
+            expires,
+        },
         (None, None) => Effect::KvDelete { plugin, key },
     }
 }
@@ -176,10 +204,16 @@ fn kv_effect(write: &plugin::KvWrite, now: Timestamp) -> Effect {
 /// Counts a call.
 pub(crate) fn observe(site: &Site, tenant: Tenant, call: &CallReport) {
     let domain = site.directory.snapshot().domain_by_id(tenant.domain());
-    let domain = domain.map_or("-".to_owned(), |entry| entry.name.to_string());
-    site.metrics.hook_seconds.with_label_values(&[&domain, call.hook.name()]).observe(call.wall.as_secs_f64());
+    let domain = domain.map_or_else(|_| "-".to_owned(), |entry| entry.name.to_string());
+    site.metrics
+        .hook_seconds
+        .with_label_values(&[&domain, call.hook.name()])
+        .observe(call.wall.as_secs_f64());
     if let Err(failure) = &call.answer {
-        site.metrics.hook_failures.with_label_values(&[&domain, &call.stamp.plugin]).inc();
+        site.metrics
+            .hook_failures
+            .with_label_values(&[&domain, &call.stamp.plugin])
+            .inc();
         tracing::warn!(
             domain, plugin = call.stamp.plugin, version = call.stamp.version, hook = %call.hook, %failure,
             "a plugin failed"
@@ -195,7 +229,11 @@ pub(crate) fn sentence(call: &CallReport) -> StepSentence {
         Ok(plugin::Answer::Outcome(outcome)) => format!("{outcome:?}"),
         Err(failure) => format!("failed: {failure}"),
     };
-    let explained: String = call.explanations.iter().map(|text| format!("; {text}")).collect();
+    let explained: String = call
+        .explanations
+        .iter()
+        .map(|text| format!("; {text}"))
+        .collect();
     StepSentence {
         step: format!("hook.{}", call.hook),
         text: format!(

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use delivery::report::{Kind, ReportRequest, ReportedRecipient};
 use mail::{
-    Body, Class, Direction, EnhancedStatus, Envelope, ForwardPath, Localpart, Mailbox, Outcome, Reply, ReversePath,
-    Timestamp, words,
+    Body, Class, Direction, EnhancedStatus, Envelope, ForwardPath, Localpart, Mailbox, Outcome,
+    Reply, ReversePath, Timestamp, words,
 };
 use routing::{Sender, Target};
 use store::{Accept, Piece};
@@ -47,14 +47,22 @@ pub(crate) async fn plan(site: &Site, mail: Internal) -> (Option<Accept>, Vec<Un
             continue;
         }
         let path = ForwardPath::Mailbox(recipient.clone());
-        let mut context =
-            RecipientContext { site, transaction: &mut transaction, path, routed: None, sentences: Vec::new() };
+        let mut context = RecipientContext {
+            site,
+            transaction: &mut transaction,
+            path,
+            routed: None,
+            sentences: Vec::new(),
+        };
         let (_, reply) = run_recipient(&mut context).await;
         if reply.code().is_permanent() {
             undeliverable.push(refused(recipient, reply));
         } else if !reply.code().is_positive() {
             let domain = context.domain();
-            let later = Target::Refused { address: recipient.clone(), reply: routing::StoredReply(reply) };
+            let later = Target::Refused {
+                address: recipient.clone(),
+                reply: routing::StoredReply(reply),
+            };
             transaction.recipients.push(Taken {
                 id: site.store.recipient_id(),
                 original: recipient.to_string(),
@@ -75,7 +83,6 @@ pub(crate) async fn plan(site: &Site, mail: Internal) -> (Option<Accept>, Vec<Un
         recipients: &transaction.recipients,
         rulings: &BTreeMap::new(),
         pieces: mail.pieces,
-        head: &mail.head,
         sentences: &[],
     };
     let (accept, failed) = plan.make();
@@ -84,21 +91,36 @@ pub(crate) async fn plan(site: &Site, mail: Internal) -> (Option<Accept>, Vec<Un
 }
 
 /// A report about what cannot be delivered; none where nobody wants one.
-pub(crate) async fn report(site: &Site, failed: &[Undeliverable], about: &Returned) -> Option<Accept> {
-    let recipients: Vec<_> =
-        failed.iter().map(|failed| reported(&failed.original, &failed.address, &outcome(&failed.reply))).collect();
+pub(crate) async fn report(
+    site: &Site,
+    failed: &[Undeliverable],
+    about: &Returned,
+) -> Option<Accept> {
+    let recipients: Vec<_> = failed
+        .iter()
+        .map(|failed| reported(&failed.original, &failed.address, &outcome(&failed.reply)))
+        .collect();
     write_report(site, Kind::Failed, &recipients, about).await
 }
 
 /// A recipient as a report names it.
 pub(crate) fn reported(original: &str, address: &Mailbox, outcome: &Outcome) -> ReportedRecipient {
     let (status, reason) = match outcome {
-        Outcome::Failed { status, text } | Outcome::Deferred { status, text } => (*status, text.clone()),
+        Outcome::Failed { status, text } | Outcome::Deferred { status, text } => {
+            (*status, text.clone())
+        }
         Outcome::Done { text } => (EnhancedStatus::new(Class::Success, 0, 0), text.clone()),
         Outcome::NotMine => (EnhancedStatus::new(Class::Permanent, 3, 5), String::new()),
     };
     let original = (original != address.to_string()).then(|| original.to_owned());
-    ReportedRecipient { original, address: address.clone(), status, reason, remote: None, last_attempt: site::now() }
+    ReportedRecipient {
+        original,
+        address: address.clone(),
+        status,
+        reason,
+        remote: None,
+        last_attempt: site::now(),
+    }
 }
 
 /// A report, planned like any other mail of this host.
@@ -129,7 +151,11 @@ pub(crate) async fn write_report(
         recipients: vec![report.recipient],
         pieces: vec![body.piece()],
         head: report.message,
-        body: if report.eight_bit { Body::EightBitMime } else { Body::SevenBit },
+        body: if report.eight_bit {
+            Body::EightBitMime
+        } else {
+            Body::SevenBit
+        },
         utf8: report.utf8,
     };
     // A report that cannot be delivered itself ends here (RFC 5321 §6.1).
@@ -138,23 +164,36 @@ pub(crate) async fn write_report(
 
 /// Who reports are from.
 fn postmaster(site: &Site) -> Mailbox {
-    let own = Localpart::parse("postmaster").map(|localpart| Mailbox::new(localpart, site.hostname.clone()));
+    let own = Localpart::parse("postmaster")
+        .map(|localpart| Mailbox::new(localpart, site.hostname.clone()));
     // "postmaster" is a local part.
-    site.routing.postmaster.clone().or(own.ok()).unwrap_or_else(|| unreachable!("postmaster is a local part"))
+    site.routing
+        .postmaster
+        .clone()
+        .or_else(|| own.ok())
+        .unwrap_or_else(|| unreachable!("postmaster is a local part"))
 }
 
 fn refused(recipient: &Mailbox, reply: Reply) -> Undeliverable {
-    Undeliverable { address: recipient.clone(), original: recipient.to_string(), reply }
+    Undeliverable {
+        address: recipient.clone(),
+        original: recipient.to_string(),
+        reply,
+    }
 }
 
 /// A refusing reply as the outcome of a delivery.
 pub(crate) fn outcome(reply: &Reply) -> Outcome {
     let text = reply.text().to_owned();
     if reply.code().is_permanent() {
-        let status = reply.enhanced().unwrap_or(EnhancedStatus::new(Class::Permanent, 0, 0));
+        let status = reply
+            .enhanced()
+            .unwrap_or(EnhancedStatus::new(Class::Permanent, 0, 0));
         Outcome::Failed { status, text }
     } else {
-        let status = reply.enhanced().unwrap_or(EnhancedStatus::new(Class::Transient, 0, 0));
+        let status = reply
+            .enhanced()
+            .unwrap_or(EnhancedStatus::new(Class::Transient, 0, 0));
         Outcome::Deferred { status, text }
     }
 }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use mail::{Access, DomainId, Envelope, Mailbox, OperationId, Reply, Tenant, Timestamp, trace};
 use routing::{NextHop, Owner as OptionOwner, Target};
 use serde::{Deserialize, Serialize};
-use store::{Accept, Action, Flags, Parked, ParkedReason, Part, Piece, Place, Quota, Recipient, Work};
+use store::{
+    Accept, Action, Flags, Parked, ParkedReason, Part, Piece, Place, Quota, Recipient, Work,
+};
 
 use super::context::Taken;
 use super::hooks::Ruling;
@@ -53,8 +55,6 @@ pub(crate) struct Plan<'a> {
     pub(crate) rulings: &'a BTreeMap<DomainId, Ruling>,
     /// The message without our trace fields.
     pub(crate) pieces: Vec<Piece>,
-    /// The header section, for edits.
-    pub(crate) head: &'a [u8],
     /// Sentences about the message as a whole.
     pub(crate) sentences: &'a [super::context::StepSentence],
 }
@@ -66,10 +66,22 @@ impl Plan<'_> {
         let mut parts: BTreeMap<Option<DomainId>, Part> = BTreeMap::new();
         let mut undeliverable = Vec::new();
         for taken in self.recipients {
-            let ruling = taken.domain.as_ref().and_then(|domain| self.rulings.get(&domain.id));
+            let ruling = taken
+                .domain
+                .as_ref()
+                .and_then(|domain| self.rulings.get(&domain.id));
             if ruling.is_some_and(|ruling| ruling.discard) {
-                self.part(&mut parts, None, taken.domain.as_ref().map(|domain| domain.id)).trace.extend(lines(
-                    &[super::context::StepSentence { step: "discard".to_owned(), text: "a plugin discards it".to_owned() }],
+                self.part(
+                    &mut parts,
+                    None,
+                    taken.domain.as_ref().map(|domain| domain.id),
+                )
+                .trace
+                .extend(lines(
+                    &[super::context::StepSentence {
+                        step: "discard".to_owned(),
+                        text: "a plugin discards it".to_owned(),
+                    }],
                     Some(taken.id),
                     now,
                 ));
@@ -77,17 +89,26 @@ impl Plan<'_> {
             }
             if let Some(reply) = ruling.and_then(|ruling| ruling.refusal.clone()) {
                 let (address, original) = (taken.address.clone(), taken.original.clone());
-                undeliverable.push(Undeliverable { address, original, reply });
+                undeliverable.push(Undeliverable {
+                    address,
+                    original,
+                    reply,
+                });
                 continue;
             }
             let quarantine = ruling.and_then(|ruling| ruling.quarantine.clone());
-            let mut by_address: BTreeMap<(Option<DomainId>, Mailbox, Kind), Vec<Action>> = BTreeMap::new();
+            let mut by_address: BTreeMap<(Option<DomainId>, Mailbox, Kind), Vec<Action>> =
+                BTreeMap::new();
             for target in &taken.targets {
                 if let Target::Refused { address, reply } = target
                     && reply.0.code().is_permanent()
                 {
                     let (address, reply) = (address.clone(), reply.0.clone());
-                    undeliverable.push(Undeliverable { address, original: taken.original.clone(), reply });
+                    undeliverable.push(Undeliverable {
+                        address,
+                        original: taken.original.clone(),
+                        reply,
+                    });
                     continue;
                 }
                 let (domain, address, kind) = place_of(target, taken);
@@ -95,12 +116,16 @@ impl Plan<'_> {
                 if let Some(reason) = &quarantine {
                     actions = vec![parked(target, ruling, reason, now)];
                 }
-                by_address.entry((domain, address, kind)).or_default().extend(actions);
+                by_address
+                    .entry((domain, address, kind))
+                    .or_default()
+                    .extend(actions);
             }
             for ((domain, address, kind), actions) in by_address {
                 let own = taken.domain.as_ref().map(|domain| domain.id);
                 let part = self.part(&mut parts, domain, own);
-                part.trace.extend(lines(&taken.sentences, Some(taken.id), now));
+                part.trace
+                    .extend(lines(&taken.sentences, Some(taken.id), now));
                 part.recipients.push(Recipient {
                     id: self.site.store.recipient_id(),
                     original: taken.original.clone(),
@@ -114,7 +139,14 @@ impl Plan<'_> {
             part.trace.extend(lines(self.sentences, None, now));
         }
         let parts = parts.into_values().collect();
-        (Accept { operation: self.operation, envelope: self.envelope.clone(), parts }, undeliverable)
+        (
+            Accept {
+                operation: self.operation,
+                envelope: self.envelope.clone(),
+                parts,
+            },
+            undeliverable,
+        )
     }
 
     /// The part of a domain, made when it is first needed.
@@ -125,11 +157,7 @@ impl Plan<'_> {
         own: Option<DomainId>,
     ) -> &'p mut Part {
         let domain = domain.or(own);
-        if !parts.contains_key(&domain) {
-            let part = self.new_part(domain);
-            parts.insert(domain, part);
-        }
-        parts.entry(domain).or_insert_with(|| empty_part(Tenant::HOST))
+        parts.entry(domain).or_insert_with(|| self.new_part(domain))
     }
 
     fn new_part(&self, domain: Option<DomainId>) -> Part {
@@ -141,9 +169,14 @@ impl Plan<'_> {
             [only] => Some(&only.address),
             _ => None,
         };
-        part.pieces = vec![Piece::Private(trace::received(self.envelope, self.site.hostname.as_str(), single))];
+        part.pieces = vec![Piece::Private(trace::received(
+            self.envelope,
+            self.site.hostname.as_str(),
+            single,
+        ))];
         let edited = ruling.and_then(|ruling| ruling.edited.as_ref());
-        part.pieces.extend(super::edits::apply(edited, self.pieces.clone()));
+        part.pieces
+            .extend(super::edits::apply(edited, self.pieces.clone()));
         if let Some(ruling) = ruling {
             part.effects.clone_from(&ruling.effects);
         }
@@ -178,7 +211,11 @@ enum Kind {
 fn prefix(envelope: &Envelope, address: &Mailbox, kind: Kind) -> Vec<u8> {
     match kind {
         // RFC 5321 §4.4: Return-Path at final delivery only.
-        Kind::Mailbox => [trace::return_path(&envelope.reverse_path), trace::delivered_to(address)].concat(),
+        Kind::Mailbox => [
+            trace::return_path(&envelope.reverse_path),
+            trace::delivered_to(address),
+        ]
+        .concat(),
         Kind::Option => trace::delivered_to(address),
         Kind::Remote => Vec::new(),
     }
@@ -186,26 +223,51 @@ fn prefix(envelope: &Envelope, address: &Mailbox, kind: Kind) -> Vec<u8> {
 
 fn place_of(target: &Target, taken: &Taken) -> (Option<DomainId>, Mailbox, Kind) {
     match target {
-        Target::Mailbox { domain, address, .. } => (Some(*domain), address.clone(), Kind::Mailbox),
-        Target::Option { domain, address, .. } => (Some(*domain), address.clone(), Kind::Option),
+        Target::Mailbox {
+            domain, address, ..
+        } => (Some(*domain), address.clone(), Kind::Mailbox),
+        Target::Option {
+            domain, address, ..
+        } => (Some(*domain), address.clone(), Kind::Option),
         Target::Remote { address, .. } => (None, address.clone(), Kind::Remote),
-        Target::Refused { address, .. } => {
-            (taken.domain.as_ref().map(|domain| domain.id), address.clone(), Kind::Remote)
-        }
+        Target::Refused { address, .. } => (
+            taken.domain.as_ref().map(|domain| domain.id),
+            address.clone(),
+            Kind::Remote,
+        ),
     }
 }
 
 /// The rows of one target.
-pub(crate) fn actions_for(site: &Site, target: &Target, ruling: Option<&Ruling>, now: Timestamp) -> Vec<Action> {
+pub(crate) fn actions_for(
+    site: &Site,
+    target: &Target,
+    ruling: Option<&Ruling>,
+    now: Timestamp,
+) -> Vec<Action> {
     let expires = now.plus_seconds(site.config.limits.queue_life_seconds);
     match target {
         Target::Mailbox { domain, person, .. } => {
             let (place, quota) = place_for(site, *domain, *person);
-            vec![Action::Mailbox { place, flags: Flags::NONE, quota }]
+            vec![Action::Mailbox {
+                place,
+                flags: Flags::NONE,
+                quota,
+            }]
         }
         _ => match work_for(target, ruling) {
-            Work::Process { stage, context } => vec![Action::Process { stage, context, due: now, expires }],
-            Work::Remote { channel, next_hop } => vec![Action::Remote { channel, next_hop, due: now, expires }],
+            Work::Process { stage, context } => vec![Action::Process {
+                stage,
+                context,
+                due: now,
+                expires,
+            }],
+            Work::Remote { channel, next_hop } => vec![Action::Remote {
+                channel,
+                next_hop,
+                due: now,
+                expires,
+            }],
         },
     }
 }
@@ -213,30 +275,49 @@ pub(crate) fn actions_for(site: &Site, target: &Target, ruling: Option<&Ruling>,
 /// The INBOX of a person, with the quota in force.
 pub(crate) fn place_for(site: &Site, domain: DomainId, person: mail::PersonId) -> (Place, Quota) {
     let entry = site.directory.snapshot().person(domain, person).ok();
-    let quota = entry.map_or(Quota::NONE, |entry| quota(entry.quota_bytes, entry.quota_messages));
+    let quota = entry.map_or(Quota::NONE, |entry| {
+        quota(entry.quota_bytes, entry.quota_messages)
+    });
     (Place::Inbox(person), quota)
 }
 
 fn work_for(target: &Target, ruling: Option<&Ruling>) -> Work {
     match target {
-        Target::Option { owner, delivery, .. } => {
+        Target::Option {
+            owner, delivery, ..
+        } => {
             let option = delivery.option().name().to_owned();
-            let notes = ruling.map(|ruling| ruling.notes.clone()).unwrap_or_default();
-            let work = OptionWork { owner: *owner, option: option.clone(), notes };
+            let notes = ruling
+                .map(|ruling| ruling.notes.clone())
+                .unwrap_or_default();
+            let work = OptionWork {
+                owner: *owner,
+                option: option.clone(),
+                notes,
+            };
             // A struct of strings and numbers always has a JSON form.
             let context = serde_json::to_vec(&work).unwrap_or_default();
-            Work::Process { stage: format!("{STAGE_DELIVER}{option}"), context }
+            Work::Process {
+                stage: format!("{STAGE_DELIVER}{option}"),
+                context,
+            }
         }
-        Target::Remote { channel, next_hop, .. } => {
+        Target::Remote {
+            channel, next_hop, ..
+        } => {
             let next_hop = match next_hop {
                 NextHop::Mx { .. } => None,
                 NextHop::Host(host) => Some(host.to_string()),
             };
-            Work::Remote { channel: channel.clone(), next_hop }
+            Work::Remote {
+                channel: channel.clone(),
+                next_hop,
+            }
         }
-        Target::Mailbox { .. } | Target::Refused { .. } => {
-            Work::Process { stage: STAGE_ROUTE.to_owned(), context: Vec::new() }
-        }
+        Target::Mailbox { .. } | Target::Refused { .. } => Work::Process {
+            stage: STAGE_ROUTE.to_owned(),
+            context: Vec::new(),
+        },
     }
 }
 
@@ -257,6 +338,8 @@ fn quota(bytes: directory::Quota, messages: directory::Quota) -> Quota {
         directory::Quota::Limit(limit) => Some(limit),
         directory::Quota::Default | directory::Quota::Unlimited => None,
     };
-    Quota { bytes: limit(bytes), messages: limit(messages) }
+    Quota {
+        bytes: limit(bytes),
+        messages: limit(messages),
+    }
 }
-

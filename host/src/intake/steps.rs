@@ -21,18 +21,42 @@ type MessageStep = for<'a, 'b> fn(&'a mut MessageContext<'b>) -> StepFuture<'a>;
 
 /// What is asked about a recipient, in order; the first answer ends it.
 const RECIPIENT: &[Step<RecipientStep>] = &[
-    Step { name: "route", run: |context| Box::pin(recipient::route::run(context)) },
-    Step { name: "group", run: |context| Box::pin(recipient::group::run(context)) },
-    Step { name: "rcpt-hook", run: |context| Box::pin(recipient::rcpt_hook::run(context)) },
-    Step { name: "take", run: |context| Box::pin(recipient::take::run(context)) },
+    Step {
+        name: "route",
+        run: |context| Box::pin(recipient::route::run(context)),
+    },
+    Step {
+        name: "group",
+        run: |context| Box::pin(recipient::group::run(context)),
+    },
+    Step {
+        name: "rcpt-hook",
+        run: |context| Box::pin(recipient::rcpt_hook::run(context)),
+    },
+    Step {
+        name: "take",
+        run: |context| Box::pin(recipient::take::run(context)),
+    },
 ];
 
 /// What is asked about a message, in order; the last one commits it.
 const MESSAGE: &[Step<MessageStep>] = &[
-    Step { name: "header", run: |context| Box::pin(message::header::run(context)) },
-    Step { name: "loop", run: |context| Box::pin(message::looping::run(context)) },
-    Step { name: "data-hooks", run: |context| Box::pin(message::data_hooks::run(context)) },
-    Step { name: "commit", run: |context| Box::pin(message::commit::run(context)) },
+    Step {
+        name: "header",
+        run: |context| Box::pin(message::header::run(context)),
+    },
+    Step {
+        name: "loop",
+        run: |context| Box::pin(message::looping::run(context)),
+    },
+    Step {
+        name: "data-hooks",
+        run: |context| Box::pin(message::data_hooks::run(context)),
+    },
+    Step {
+        name: "commit",
+        run: |context| Box::pin(message::commit::run(context)),
+    },
 ];
 
 /// Runs the recipient's list. The name in the answer is the step that gave it.
@@ -59,6 +83,9 @@ pub(crate) async fn run_message(context: &mut MessageContext<'_>) -> (&'static s
 
 fn note(sentences: &mut Vec<StepSentence>, step: &str, text: String) {
     if !text.is_empty() {
-        sentences.push(StepSentence { step: step.to_owned(), text });
+        sentences.push(StepSentence {
+            step: step.to_owned(),
+            text,
+        });
     }
 }

@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use mail::{Service, words};
-use net::{Alpn, Certificates, Connection, DriveOptions, Gate, ListenOptions, Refusal, ServerTls, Shutdown, StartTls};
+use net::{
+    Alpn, Certificates, Connection, DriveOptions, Gate, ListenOptions, Refusal, ServerTls,
+    Shutdown, StartTls,
+};
 use tokio::net::TcpListener;
 
 use crate::site::Site;
@@ -42,18 +45,27 @@ impl Bound {
 
 /// Binds every mail listener, before anything is served.
 pub(crate) fn bind_all(site: &Site) -> anyhow::Result<Vec<Bound>> {
-    site.config.listen.services().into_iter().map(|(service, address)| {
-        let listener = net::bind(address).with_context(|| {
-            let hint = if address.port() < 1024 {
-                ": ports below 1024 need root, or try `postroom serve --port-offset 10000`"
-            } else {
-                ""
-            };
-            format!("cannot listen on {address} for {}{hint}", service.name())
-        })?;
-        let address = listener.local_addr()?;
-        Ok(Bound { service, listener, address })
-    }).collect()
+    site.config
+        .listen
+        .services()
+        .into_iter()
+        .map(|(service, address)| {
+            let listener = net::bind(address).with_context(|| {
+                let hint = if address.port() < 1024 {
+                    ": ports below 1024 need root, or try `postroom serve --port-offset 10000`"
+                } else {
+                    ""
+                };
+                format!("cannot listen on {address} for {}{hint}", service.name())
+            })?;
+            let address = listener.local_addr()?;
+            Ok(Bound {
+                service,
+                listener,
+                address,
+            })
+        })
+        .collect()
 }
 
 /// Serves one listener until the server stops.
@@ -66,7 +78,9 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let service = bound.service;
     let tls = ServerTls::new(certificates, alpn(service))?;
-    let mut options = ListenOptions::new(service.name(), move |refusal| refusal_line(service, refusal));
+    let mut options = ListenOptions::new(service.name(), move |refusal| {
+        refusal_line(service, refusal)
+    });
     options.grace = std::time::Duration::from_secs(site.config.drain_seconds);
     let mut drive = DriveOptions::default();
     if service.is_implicit_tls() {
@@ -83,10 +97,15 @@ pub(crate) async fn serve(
 }
 
 async fn attend(site: Arc<Site>, service: Service, connection: Connection, drive: DriveOptions) {
-    let open = site.metrics.connections.with_label_values(&[service.name()]);
+    let open = site
+        .metrics
+        .connections
+        .with_label_values(&[service.name()]);
     open.inc();
     match service {
-        Service::Mx | Service::Smtp | Service::Smtps => smtp::attend(site, service, connection, drive).await,
+        Service::Mx | Service::Smtp | Service::Smtps => {
+            smtp::attend(site, service, connection, drive).await;
+        }
         Service::Imap | Service::Imaps => imap::attend(site, service, connection, drive).await,
         Service::Pop3 | Service::Pop3s => pop3::attend(site, service, connection, drive).await,
         Service::Http => {}

@@ -46,11 +46,18 @@ impl SignIn<'_> {
                 ("refused", SignedIn::Refused)
             }
             LoginOutcome::Unavailable(cause) => {
-                tracing::warn!(cause, service = self.service.name(), "a login could not be checked");
+                tracing::warn!(
+                    cause,
+                    service = self.service.name(),
+                    "a login could not be checked"
+                );
                 ("unavailable", SignedIn::Unavailable)
             }
         };
-        site.metrics.logins.with_label_values(&[self.service.name(), result]).inc();
+        site.metrics
+            .logins
+            .with_label_values(&[self.service.name(), result])
+            .inc();
         signed_in
     }
 }
@@ -66,7 +73,9 @@ struct DnsNames<'a>(&'a dyn Resolver);
 impl PeerNames for DnsNames<'_> {
     fn name(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = PeerName> + Send + '_>> {
         Box::pin(async move {
-            let asked = tokio::time::timeout(std::time::Duration::from_secs(2), self.look_up(address)).await;
+            let asked =
+                tokio::time::timeout(std::time::Duration::from_secs(2), self.look_up(address))
+                    .await;
             asked.unwrap_or(PeerName::NoAnswer)
         })
     }

@@ -11,21 +11,59 @@ use smtp::server::{Answer, Ask, Config, MailParameters, Mode as SessionMode, Ser
 use store::BodyWriter;
 
 use super::{SignIn, SignedIn, Watchdog};
-use crate::intake::{MessageContext, Mode, RecipientContext, Transaction, run_message, run_recipient};
+use crate::intake::{
+    MessageContext, Mode, RecipientContext, Transaction, run_message, run_recipient,
+};
 use crate::site::{self, Site};
 
 /// Serves one connection.
-pub(super) async fn attend(site: Arc<Site>, service: Service, connection: Connection, drive: DriveOptions) {
-    let mode = if service == Service::Mx { SessionMode::Mx } else { SessionMode::Submission };
-    let tls = if service.is_implicit_tls() { Tls::Implicit } else { Tls::Available };
+pub(super) async fn attend(
+    site: Arc<Site>,
+    service: Service,
+    connection: Connection,
+    drive: DriveOptions,
+) {
+    let mode = if service == Service::Mx {
+        SessionMode::Mx
+    } else {
+        SessionMode::Submission
+    };
+    let tls = if service.is_implicit_tls() {
+        Tls::Implicit
+    } else {
+        Tls::Available
+    };
     let mut config = Config::new(site.hostname.clone(), mode, tls);
     config.limits = site.config.limits.clone();
-    let Connection { stream, transport, shutdown } = connection;
-    let mut session = Server::new(Arc::new(config), transport.clone(), std::time::Instant::now());
+    let Connection {
+        stream,
+        transport,
+        shutdown,
+    } = connection;
+    let mut session = Server::new(
+        Arc::new(config),
+        transport.clone(),
+        std::time::Instant::now(),
+    );
     let (watchdog, shutdown) = Watchdog::new(shutdown);
-    let mut adapter =
-        Adapter { site, service, transport: transport.clone(), helo: String::new(), login: None, open: None, watchdog };
-    net::drive(stream, transport, &mut session, &mut adapter, &drive, shutdown).await;
+    let mut adapter = Adapter {
+        site,
+        service,
+        transport: transport.clone(),
+        helo: String::new(),
+        login: None,
+        open: None,
+        watchdog,
+    };
+    net::drive(
+        stream,
+        transport,
+        &mut session,
+        &mut adapter,
+        &drive,
+        shutdown,
+    )
+    .await;
 }
 
 struct Adapter {
@@ -50,16 +88,21 @@ impl Handler<Server> for Adapter {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Connect { .. } | Ask::Quit => Answer::Accept,
-            Ask::Hello { name, transport, .. } => {
+            Ask::Hello {
+                name, transport, ..
+            } => {
                 self.helo = name;
                 self.transport = transport;
                 Answer::Accept
             }
             Ask::Authenticate { credentials, .. } => self.authenticate(&credentials).await,
-            Ask::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters),
+            Ask::Mail {
+                reverse_path,
+                parameters,
+            } => self.mail(reverse_path, parameters),
             Ask::Recipient { forward_path, .. } => self.recipient(forward_path).await,
             Ask::Data { .. } => self.data(),
-            Ask::EndOfData { head_size, is_eight_bit, .. } => self.end_of_data(head_size, is_eight_bit).await,
+            Ask::EndOfData { is_eight_bit, .. } => self.end_of_data(is_eight_bit).await,
             Ask::Reset => {
                 self.open = None;
                 Answer::Accept
@@ -94,7 +137,11 @@ impl Handler<Server> for Adapter {
 impl Adapter {
     async fn authenticate(&mut self, credentials: &sasl::Credentials) -> Answer {
         // RFC 4616 §2: acting for somebody else is not offered.
-        if credentials.authorization.as_ref().is_some_and(|other| *other != credentials.login) {
+        if credentials
+            .authorization
+            .as_ref()
+            .is_some_and(|other| *other != credentials.login)
+        {
             return Answer::Reply(words::AUTH_FAILED.reply());
         }
         let sign_in = SignIn {
@@ -126,10 +173,20 @@ impl Adapter {
                 }
                 Sender::Authenticated(login.person.id)
             }
-            None if self.site.trusted.iter().any(|network| network.contains(self.transport.peer)) => Sender::Trusted,
+            None if self
+                .site
+                .trusted
+                .iter()
+                .any(|network| network.contains(self.transport.peer)) =>
+            {
+                Sender::Trusted
+            }
             None => Sender::Stranger,
         };
-        let submitter = self.login.as_ref().map(|login| (login.tenant, login.person.mail.clone()));
+        let submitter = self
+            .login
+            .as_ref()
+            .map(|login| (login.tenant, login.person.mail.clone()));
         self.open = Some(Open {
             transaction: Transaction {
                 declared_size: parameters.size,
@@ -151,7 +208,11 @@ impl Adapter {
         Envelope {
             id: self.site.store.envelope_id(),
             reverse_path,
-            direction: if self.login.is_some() { Direction::Submission } else { Direction::Inbound },
+            direction: if self.login.is_some() {
+                Direction::Submission
+            } else {
+                Direction::Inbound
+            },
             authenticated: self.login.as_ref().map(|login| login.person.id),
             peer: Some(self.transport.peer),
             helo: self.helo.clone(),
@@ -164,7 +225,9 @@ impl Adapter {
     }
 
     async fn recipient(&mut self, path: mail::ForwardPath) -> Answer {
-        let Some(open) = &mut self.open else { return Answer::Reply(words::TEMPORARY_TROUBLE.reply()) };
+        let Some(open) = &mut self.open else {
+            return Answer::Reply(words::TEMPORARY_TROUBLE.reply());
+        };
         let mut context = RecipientContext {
             site: &self.site,
             transaction: &mut open.transaction,
@@ -175,7 +238,9 @@ impl Adapter {
         let (step, reply) = run_recipient(&mut context).await;
         if !reply.code().is_positive() {
             let domain = context.domain();
-            self.site.metrics.refuse(domain.as_ref().map(|domain| &domain.name), step);
+            self.site
+                .metrics
+                .refuse(domain.as_ref().map(|domain| &domain.name), step);
             tracing::info!(
                 envelope = %open.transaction.envelope.id, step, reply = %reply, peer = %self.transport.peer,
                 "recipient refused"
@@ -185,7 +250,9 @@ impl Adapter {
     }
 
     fn data(&mut self) -> Answer {
-        let Some(open) = &mut self.open else { return Answer::Reply(words::TEMPORARY_TROUBLE.reply()) };
+        let Some(open) = &mut self.open else {
+            return Answer::Reply(words::TEMPORARY_TROUBLE.reply());
+        };
         if let Some(reply) = trouble(&self.site) {
             return Answer::Reply(reply);
         }
@@ -198,12 +265,16 @@ impl Adapter {
         }
     }
 
-    async fn end_of_data(&mut self, head_size: u64, is_eight_bit: bool) -> Answer {
-        let Some(open) = self.open.take() else { return Answer::Reply(words::TEMPORARY_TROUBLE.reply()) };
+    async fn end_of_data(&mut self, is_eight_bit: bool) -> Answer {
+        let Some(open) = self.open.take() else {
+            return Answer::Reply(words::TEMPORARY_TROUBLE.reply());
+        };
         if let Some(error) = open.failed {
             return Answer::Reply(reply_to(&error));
         }
-        let Some(writer) = open.body else { return Answer::Reply(words::TEMPORARY_TROUBLE.reply()) };
+        let Some(writer) = open.body else {
+            return Answer::Reply(words::TEMPORARY_TROUBLE.reply());
+        };
         // A large body is synced here: that may block, and is not for a worker of the runtime.
         let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
         let body = match finished {
@@ -219,19 +290,28 @@ impl Adapter {
             site: &self.site,
             transaction: &mut transaction,
             body,
-            head_size,
             rulings: BTreeMap::new(),
             sentences: Vec::new(),
         };
         let (step, reply) = run_message(&mut context).await;
-        let domains: Vec<_> = transaction.recipients.iter().filter_map(|taken| taken.domain.clone()).collect();
+        let domains: Vec<_> = transaction
+            .recipients
+            .iter()
+            .filter_map(|taken| taken.domain.clone())
+            .collect();
         if reply.code().is_positive() {
             let channel = self.service.name();
             for domain in &domains {
-                self.site.metrics.accepted.with_label_values(&[channel, domain.name.as_str()]).inc();
+                self.site
+                    .metrics
+                    .accepted
+                    .with_label_values(&[channel, domain.name.as_str()])
+                    .inc();
             }
         } else {
-            self.site.metrics.refuse(domains.first().map(|domain| &domain.name), step);
+            self.site
+                .metrics
+                .refuse(domains.first().map(|domain| &domain.name), step);
         }
         tracing::info!(envelope = %transaction.envelope.id, step, reply = %reply, "message answered");
         Answer::Reply(reply)
@@ -248,7 +328,8 @@ fn foreign_sender(login: &Login, reverse_path: &ReversePath) -> Option<Reply> {
         let names = std::iter::once(&login.domain.name).chain(&login.domain.aliases);
         address.localpart().key() == mailbox.localpart().key()
             && (address.domain() == mailbox.domain()
-                || (*address.domain() == login.domain.name && names.clone().any(|name| name == mailbox.domain())))
+                || (*address.domain() == login.domain.name
+                    && names.clone().any(|name| name == mailbox.domain())))
     };
     if login.person.addresses().any(own) {
         return None;

@@ -26,7 +26,14 @@ impl Watchdog {
             server.requested().await;
             forwarded.stop();
         });
-        (Self { trigger, forward, guard: Mutex::new(None) }, shutdown)
+        (
+            Self {
+                trigger,
+                forward,
+                guard: Mutex::new(None),
+            },
+            shutdown,
+        )
     }
 
     /// Guards a person that logged in.

@@ -38,12 +38,19 @@ impl Attempt<'_> {
 
     /// The first bytes of the message, enough for its header section.
     pub(super) fn head(&self) -> store::Result<Vec<u8>> {
-        self.site.store.leased_content(self.lease)?.read(0, limits::HEADER_BYTES)
+        self.site
+            .store
+            .leased_content(self.lease)?
+            .read(0, limits::HEADER_BYTES)
     }
 
     /// The message, whole.
     pub(super) fn whole(&self) -> Piece {
-        Piece::Content { content: self.lease.row.content, offset: 0, length: self.lease.row.size }
+        Piece::Content {
+            content: self.lease.row.content,
+            offset: 0,
+            length: self.lease.row.size,
+        }
     }
 
     /// The message as a report is about it.
@@ -58,9 +65,20 @@ impl Attempt<'_> {
 
 /// Makes the attempt and settles the row.
 pub(super) async fn run(site: &Site, lease: Lease) {
-    let domain = site.directory.snapshot().domain_by_id(lease.row.domain).ok();
-    let mut attempt =
-        Attempt { site, lease: &lease, now: site::now(), domain, effects: Vec::new(), trace: Vec::new(), park: None };
+    let domain = site
+        .directory
+        .snapshot()
+        .domain_by_id(lease.row.domain)
+        .ok();
+    let mut attempt = Attempt {
+        site,
+        lease: &lease,
+        now: site::now(),
+        domain,
+        effects: Vec::new(),
+        trace: Vec::new(),
+        park: None,
+    };
     let (step, progress) = steps::run(&mut attempt).await;
     let settlement = settlement(&mut attempt, step, progress).await;
     if let Err(error) = site.store.complete(&lease, settlement).await {
@@ -69,22 +87,44 @@ pub(super) async fn run(site: &Site, lease: Lease) {
     }
 }
 
-async fn settlement(attempt: &mut Attempt<'_>, step: &'static str, progress: Progress) -> Settlement {
+async fn settlement(
+    attempt: &mut Attempt<'_>,
+    step: &'static str,
+    progress: Progress,
+) -> Settlement {
     let operation = attempt.site.store.operation_id();
     let (result, settled) = match progress {
-        Progress::Continue(actions) => ("continued", Settled::Continue { actions, pieces: None }),
+        Progress::Continue(actions) => (
+            "continued",
+            Settled::Continue {
+                actions,
+                pieces: None,
+            },
+        ),
         Progress::Ended(Outcome::Done { text }) => {
             attempt.note(step, text);
             ("done", Settled::Done)
         }
-        Progress::Ended(Outcome::Failed { status, text }) => ("failed", failed(attempt, step, status, text).await),
-        Progress::Ended(Outcome::Deferred { .. }) if attempt.park.is_some() => ("parked", park(attempt)),
-        Progress::Ended(Outcome::Deferred { status, text }) => {
-            ("deferred", deferred(attempt, step, Some(status), text).await)
+        Progress::Ended(Outcome::Failed { status, text }) => {
+            ("failed", failed(attempt, step, status, text).await)
         }
-        Progress::Ended(Outcome::NotMine) | Progress::Next => {
-            ("deferred", deferred(attempt, step, None, "nobody is responsible for it".to_owned()).await)
+        Progress::Ended(Outcome::Deferred { .. }) if attempt.park.is_some() => {
+            ("parked", park(attempt))
         }
+        Progress::Ended(Outcome::Deferred { status, text }) => (
+            "deferred",
+            deferred(attempt, step, Some(status), text).await,
+        ),
+        Progress::Ended(Outcome::NotMine) | Progress::Next => (
+            "deferred",
+            deferred(
+                attempt,
+                step,
+                None,
+                "nobody is responsible for it".to_owned(),
+            )
+            .await,
+        ),
     };
     count(attempt, result);
     tracing::info!(
@@ -98,24 +138,44 @@ async fn settlement(attempt: &mut Attempt<'_>, step: &'static str, progress: Pro
     }
 }
 
-async fn failed(attempt: &mut Attempt<'_>, step: &str, status: EnhancedStatus, text: String) -> Settled {
+async fn failed(
+    attempt: &mut Attempt<'_>,
+    step: &str,
+    status: EnhancedStatus,
+    text: String,
+) -> Settled {
     attempt.note(step, format!("failed: {status} {text}"));
     match report(attempt, Kind::Failed, Outcome::Failed { status, text }).await {
         Ok(()) => Settled::Failed,
         // Better late than without a report.
-        Err(error) => retry(attempt, Some(status), format!("the report could not be written: {error}"), false),
+        Err(error) => retry(
+            attempt,
+            Some(status),
+            format!("the report could not be written: {error}"),
+            false,
+        ),
     }
 }
 
-async fn deferred(attempt: &mut Attempt<'_>, step: &str, status: Option<EnhancedStatus>, text: String) -> Settled {
+async fn deferred(
+    attempt: &mut Attempt<'_>,
+    step: &str,
+    status: Option<EnhancedStatus>,
+    text: String,
+) -> Settled {
     attempt.note(step, format!("deferred: {text}"));
     let row = &attempt.lease.row;
     let mut told = row.delay_told;
     let waited = attempt.now.seconds() - row.created.seconds();
     if !told && waited >= attempt.site.config.limits.delay_notice_seconds {
         let status = status.unwrap_or(EnhancedStatus::new(mail::Class::Transient, 4, 7));
-        let outcome = Outcome::Deferred { status, text: text.clone() };
-        told = report(attempt, Kind::Delayed { until: row.expires }, outcome).await.is_ok();
+        let outcome = Outcome::Deferred {
+            status,
+            text: text.clone(),
+        };
+        told = report(attempt, Kind::Delayed { until: row.expires }, outcome)
+            .await
+            .is_ok();
     }
     retry(attempt, status, text, told)
 }
@@ -125,15 +185,37 @@ fn park(attempt: &mut Attempt<'_>) -> Settled {
     let text = attempt.park.take().unwrap_or_default();
     attempt.note("park", text.clone());
     let resume = attempt.lease.row.work.clone();
-    Settled::Parked(Parked { reason: ParkedReason::Circuit, text, resume, expires: None })
+    Settled::Parked(Parked {
+        reason: ParkedReason::Circuit,
+        text,
+        resume,
+        expires: None,
+    })
 }
 
-fn retry(attempt: &Attempt<'_>, status: Option<EnhancedStatus>, text: String, told: bool) -> Settled {
+fn retry(
+    attempt: &Attempt<'_>,
+    status: Option<EnhancedStatus>,
+    text: String,
+    told: bool,
+) -> Settled {
     let row = &attempt.lease.row;
-    let pause = attempt.site.config.limits.retry_pause_seconds(row.attempts + 1);
+    let pause = attempt
+        .site
+        .config
+        .limits
+        .retry_pause_seconds(row.attempts + 1);
     // Not beyond the queue life: then it is given up, and the sender told, in time.
-    let due = attempt.now.plus_seconds(pause).min(row.expires.max(attempt.now.plus_seconds(1)));
-    Settled::Retry { due, status, text, delay_told: told || row.delay_told }
+    let due = attempt
+        .now
+        .plus_seconds(pause)
+        .min(row.expires.max(attempt.now.plus_seconds(1)));
+    Settled::Retry {
+        due,
+        status,
+        text,
+        delay_told: told || row.delay_told,
+    }
 }
 
 /// Adds a report to the settling commit, where somebody wants one.
@@ -146,17 +228,30 @@ async fn report(
         return Ok(());
     }
     let returned = attempt.returned()?;
-    let recipient = internal::reported(&attempt.lease.row.original, &attempt.lease.row.address, &outcome);
-    if let Some(accept) = internal::write_report(attempt.site, kind, &[recipient], &returned).await {
+    let recipient = internal::reported(
+        &attempt.lease.row.original,
+        &attempt.lease.row.address,
+        &outcome,
+    );
+    if let Some(accept) = internal::write_report(attempt.site, kind, &[recipient], &returned).await
+    {
         attempt.effects.push(Effect::Accept(Box::new(accept)));
     }
     Ok(())
 }
 
 fn count(attempt: &Attempt<'_>, result: &str) {
-    let domain = attempt.domain.as_ref().map_or("-", |domain| domain.name.as_str());
+    let domain = attempt
+        .domain
+        .as_ref()
+        .map_or("-", |domain| domain.name.as_str());
     let channel = attempt.lease.row.work.channel();
-    attempt.site.metrics.attempts.with_label_values(&[channel, domain, result]).inc();
+    attempt
+        .site
+        .metrics
+        .attempts
+        .with_label_values(&[channel, domain, result])
+        .inc();
 }
 
 /// What is said where the message cannot be read.

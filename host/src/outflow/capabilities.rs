@@ -9,7 +9,8 @@ use delivery::program::{ApprovedPrograms, Attempt, Exit, Runner};
 use directory::EmbeddedDirectory;
 use mail::{Access, Mailbox, Tenant, Timestamp};
 use plugin::{
-    Capabilities, LogLevel, LogLine, MessageSource, ProgramEnd, ProgramRefusal, ProgramRun, Unavailable, Waiting,
+    Capabilities, LogLevel, LogLine, MessageSource, ProgramEnd, ProgramRefusal, ProgramRun,
+    Unavailable, Waiting,
 };
 use store::{Lease, Owner, Rights, Started, Store};
 use tokio::io::AsyncWriteExt as _;
@@ -51,7 +52,11 @@ impl HostCapabilities {
         store: Arc<dyn Store>,
         directory: Arc<EmbeddedDirectory>,
     ) -> anyhow::Result<Self> {
-        let programs = config.program.iter().map(program_spec).collect::<anyhow::Result<Vec<_>>>()?;
+        let programs = config
+            .program
+            .iter()
+            .map(program_spec)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let own: PathBuf = std::env::current_exe()?;
         Ok(Self {
             store,
@@ -67,7 +72,10 @@ impl HostCapabilities {
     pub(crate) fn delivering(self: &Arc<Self>, lease: &Lease) -> Delivering {
         let id = lease.row.id.to_string();
         self.leases().insert(id.clone(), lease.clone());
-        Delivering { capabilities: Arc::clone(self), id }
+        Delivering {
+            capabilities: Arc::clone(self),
+            id,
+        }
     }
 
     fn leases(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
@@ -78,18 +86,29 @@ impl HostCapabilities {
     async fn note(&self, run: &ProgramRun) -> Result<(), ProgramRefusal> {
         let lease = self.leases().get(&run.delivery_id).cloned();
         let Some(lease) = lease else { return Ok(()) };
-        let started =
-            Started { attempt: run.attempt, label: run.label.clone(), file_length: None, at: site::now() };
+        let started = Started {
+            attempt: run.attempt,
+            label: run.label.clone(),
+            file_length: None,
+            at: site::now(),
+        };
         let noted = self.store.note_started(&lease, started).await;
         noted.map_err(|error| ProgramRefusal::Unavailable(Unavailable(error.to_string())))
     }
 
     async fn run(&self, run: ProgramRun) -> Result<ProgramEnd, ProgramRefusal> {
-        let spec = self.programs.find(&run.label).map_err(|_| ProgramRefusal::Label)?;
+        let spec = self
+            .programs
+            .find(&run.label)
+            .map_err(|_| ProgramRefusal::Label)?;
         let mut spec = spec.clone();
         spec.timeout = spec.timeout.min(run.deadline);
         self.note(&run).await?;
-        let extension = run.recipient.localpart().subaddress().map(|(_, detail)| detail.to_owned());
+        let extension = run
+            .recipient
+            .localpart()
+            .subaddress()
+            .map(|(_, detail)| detail.to_owned());
         let attempt = Attempt {
             delivery_id: run.delivery_id,
             number: run.attempt,
@@ -114,7 +133,12 @@ impl HostCapabilities {
         }
     }
 
-    fn mailbox_open_to(&self, tenant: Tenant, recipient: &Mailbox, name: &str) -> Result<bool, Unavailable> {
+    fn mailbox_open_to(
+        &self,
+        tenant: Tenant,
+        recipient: &Mailbox,
+        name: &str,
+    ) -> Result<bool, Unavailable> {
         let snapshot = self.directory.snapshot();
         let access = Access::system(tenant);
         let viewer = match snapshot.person_by_address(tenant.domain(), recipient) {
@@ -140,7 +164,9 @@ pub(super) fn group_of(
     address: &Mailbox,
 ) -> Option<mail::GroupId> {
     let groups = snapshot.groups(tenant.domain()).ok()?;
-    let group = groups.iter().find(|group| group.addresses().any(|own| own.key() == address.key()))?;
+    let group = groups
+        .iter()
+        .find(|group| group.addresses().any(|own| own.key() == address.key()))?;
     Some(group.id)
 }
 
@@ -158,7 +184,9 @@ async fn feed(message: Arc<dyn MessageSource>, mut writer: tokio::io::DuplexStre
     let _ = writer.shutdown().await;
 }
 
-fn program_spec(program: &crate::config::Program) -> anyhow::Result<delivery::program::ProgramSpec> {
+fn program_spec(
+    program: &crate::config::Program,
+) -> anyhow::Result<delivery::program::ProgramSpec> {
     use delivery::program::{AfterCrash, ProgramSpec};
     let mut spec = ProgramSpec::new(program.label.clone(), program.path.clone());
     spec.arguments.clone_from(&program.args);
@@ -185,7 +213,9 @@ impl Capabilities for HostCapabilities {
         plugin: &'a str,
         key: &'a str,
     ) -> Waiting<'a, Result<Option<Vec<u8>>, Unavailable>> {
-        let read = self.store.kv(&Access::system(tenant), plugin, key.as_bytes());
+        let read = self
+            .store
+            .kv(&Access::system(tenant), plugin, key.as_bytes());
         Box::pin(ready(read.map_err(|error| Unavailable(error.to_string()))))
     }
 
@@ -212,12 +242,27 @@ impl Capabilities for HostCapabilities {
 
     fn log(&self, tenant: Tenant, line: LogLine<'_>) {
         let domain = tenant.domain();
-        let LogLine { plugin, version, binding, hook, text, .. } = line;
+        let LogLine {
+            plugin,
+            version,
+            binding,
+            hook,
+            text,
+            ..
+        } = line;
         match line.level {
-            LogLevel::Debug => tracing::debug!(%domain, plugin, version, binding, hook, text, "plugin"),
-            LogLevel::Info => tracing::info!(%domain, plugin, version, binding, hook, text, "plugin"),
-            LogLevel::Warn => tracing::warn!(%domain, plugin, version, binding, hook, text, "plugin"),
-            LogLevel::Error => tracing::error!(%domain, plugin, version, binding, hook, text, "plugin"),
+            LogLevel::Debug => {
+                tracing::debug!(%domain, plugin, version, binding, hook, text, "plugin");
+            }
+            LogLevel::Info => {
+                tracing::info!(%domain, plugin, version, binding, hook, text, "plugin");
+            }
+            LogLevel::Warn => {
+                tracing::warn!(%domain, plugin, version, binding, hook, text, "plugin");
+            }
+            LogLevel::Error => {
+                tracing::error!(%domain, plugin, version, binding, hook, text, "plugin");
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a delivery plugin wants to happen, as values of the store.
 
-use mail::{Access, Body, Mailbox, Outcome, words};
+use mail::{Body, Mailbox, Outcome, words};
 use plugin::{Forward, Submission};
 use store::{Effect, Flags, NewMessage, Piece, Place};
 
@@ -18,8 +18,14 @@ const ATTACHED: usize = 1024 * 1024;
 pub(super) async fn submit(attempt: &mut Attempt<'_>, submission: &Submission) -> Applied {
     let original = match submission.attach {
         true => {
-            let content = attempt.site.store.leased_content(attempt.lease).map_err(|error| unreadable(&error))?;
-            content.read(0, ATTACHED).map_err(|error| unreadable(&error))?
+            let content = attempt
+                .site
+                .store
+                .leased_content(attempt.lease)
+                .map_err(|error| unreadable(&error))?;
+            content
+                .read(0, ATTACHED)
+                .map_err(|error| unreadable(&error))?
         }
         false => Vec::new(),
     };
@@ -59,7 +65,9 @@ pub(super) async fn forward(attempt: &mut Attempt<'_>, forward: &Forward) -> App
 
 /// A copy in a mailbox.
 pub(super) fn file(attempt: &mut Attempt<'_>, place: Option<Place>, names: &[String]) -> Applied {
-    let Some(place) = place else { return Err(Box::new(option_deferred("the mailbox is gone"))) };
+    let Some(place) = place else {
+        return Err(Box::new(option_deferred("the mailbox is gone")));
+    };
     let row = &attempt.lease.row;
     // RFC 5321 §4.4: final delivery writes who gets the reports.
     let trace = mail::trace::return_path(&row.envelope.reverse_path);
@@ -72,7 +80,10 @@ pub(super) fn file(attempt: &mut Attempt<'_>, place: Option<Place>, names: &[Str
     }
     message.received = Some(row.envelope.received);
     message.utf8 = row.utf8;
-    attempt.effects.push(Effect::Append { place, message: Box::new(message) });
+    attempt.effects.push(Effect::Append {
+        place,
+        message: Box::new(message),
+    });
     Ok(())
 }
 
@@ -95,18 +106,21 @@ async fn send(attempt: &mut Attempt<'_>, mail: Internal) -> Applied {
 }
 
 fn body_of(attempt: &Attempt<'_>, message: &[u8]) -> Result<(Vec<Piece>, Body), Box<Outcome>> {
-    let mut writer = attempt.site.store.begin_body().map_err(|error| unreadable(&error))?;
+    let mut writer = attempt
+        .site
+        .store
+        .begin_body()
+        .map_err(|error| unreadable(&error))?;
     writer.write(message).map_err(|error| unreadable(&error))?;
     let body = writer.finish().map_err(|error| unreadable(&error))?;
-    let kind = if message.is_ascii() { Body::SevenBit } else { Body::EightBitMime };
+    let kind = if message.is_ascii() {
+        Body::SevenBit
+    } else {
+        Body::EightBitMime
+    };
     Ok((vec![body.piece()], kind))
 }
 
 fn option_deferred(detail: &str) -> Outcome {
     words::OPTION_DEFERRED.outcome_with(&[("option", "submit"), ("detail", detail)])
-}
-
-/// The access of the row's domain.
-pub(super) fn access(attempt: &Attempt<'_>) -> Option<Access> {
-    attempt.domain.as_ref().map(|domain| Access::system(domain.tenant()))
 }

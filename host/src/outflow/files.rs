@@ -20,7 +20,11 @@ const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// Appends to a file, durably, before the row is settled.
 pub(super) async fn append(attempt: &mut Attempt<'_>, append: &FileAppend) -> Applied {
     let (folder, path) = locate(attempt, &append.label)?;
-    let content = attempt.site.store.leased_content(attempt.lease).map_err(|error| unreadable(&error))?;
+    let content = attempt
+        .site
+        .store
+        .leased_content(attempt.lease)
+        .map_err(|error| unreadable(&error))?;
     let opened = tokio::task::spawn_blocking({
         let (folder, path) = (folder, path);
         move || {
@@ -40,7 +44,12 @@ pub(super) async fn append(attempt: &mut Attempt<'_>, append: &FileAppend) -> Ap
         file_length: Some(file.length()),
         at: attempt.now,
     };
-    if let Err(error) = attempt.site.store.note_started(attempt.lease, started).await {
+    if let Err(error) = attempt
+        .site
+        .store
+        .note_started(attempt.lease, started)
+        .await
+    {
         return Err(Box::new(unreadable(&error)));
     }
     let what = append.content.clone();
@@ -60,7 +69,9 @@ pub(super) async fn append(attempt: &mut Attempt<'_>, append: &FileAppend) -> Ap
 /// Looks at an attempt that a crash left open. `None`: the attempt may be made.
 pub(super) async fn recover(attempt: &mut Attempt<'_>) -> Option<Outcome> {
     let started = attempt.lease.row.started.clone()?;
-    let Some(length) = started.file_length else { return after_crash(attempt, &started.label) };
+    let Some(length) = started.file_length else {
+        return after_crash(attempt, &started.label);
+    };
     let (folder, path) = match locate(attempt, &started.label) {
         Ok(found) => found,
         Err(outcome) => return Some(*outcome),
@@ -77,7 +88,9 @@ pub(super) async fn recover(attempt: &mut Attempt<'_>) -> Option<Outcome> {
     .await;
     match taken {
         Ok(Ok(TakenBack::Nothing | TakenBack::Bytes(_))) => None,
-        Ok(Ok(TakenBack::Changed)) => Some(words::FILE_CHANGED.outcome_with(&[("label", &started.label)])),
+        Ok(Ok(TakenBack::Changed)) => {
+            Some(words::FILE_CHANGED.outcome_with(&[("label", &started.label)]))
+        }
         Ok(Err(error)) => Some(error.outcome(&started.label)),
         Err(_) => Some(broken(&started.label)),
     }
@@ -85,12 +98,24 @@ pub(super) async fn recover(attempt: &mut Attempt<'_>) -> Option<Outcome> {
 
 /// A program that may have run already: what the operator chose for its label.
 fn after_crash(attempt: &mut Attempt<'_>, label: &str) -> Option<Outcome> {
-    let config = attempt.site.config.program.iter().find(|program| program.label == label)?;
+    let config = attempt
+        .site
+        .config
+        .program
+        .iter()
+        .find(|program| program.label == label)?;
     match config.after_crash.as_str() {
-        "fail" => Some(words::PROGRAM_FAILED.outcome_with(&[("label", label), ("detail", "interrupted")])),
+        "fail" => {
+            Some(words::PROGRAM_FAILED.outcome_with(&[("label", label), ("detail", "interrupted")]))
+        }
         "park" => {
-            attempt.park = Some(format!("the program '{label}' was interrupted by a stop of the server"));
-            Some(words::PROGRAM_DEFERRED.outcome_with(&[("label", label), ("detail", "interrupted")]))
+            attempt.park = Some(format!(
+                "the program '{label}' was interrupted by a stop of the server"
+            ));
+            Some(
+                words::PROGRAM_DEFERRED
+                    .outcome_with(&[("label", label), ("detail", "interrupted")]),
+            )
         }
         _ => None,
     }
@@ -99,18 +124,35 @@ fn after_crash(attempt: &mut Attempt<'_>, label: &str) -> Option<Outcome> {
 /// Folder and path of a label: the operator maps labels, each domain has a folder of its own.
 fn locate(attempt: &Attempt<'_>, label: &str) -> Result<(PathBuf, PathBuf), Box<Outcome>> {
     let unknown = || Box::new(words::FILE_NOT_APPROVED.outcome_with(&[("label", label)]));
-    let file = attempt.site.config.file.iter().find(|file| file.label == label).ok_or_else(unknown)?;
-    let spec = FileSpec { label: label.to_owned(), path: file.path.to_string_lossy().into_owned() };
+    let file = attempt
+        .site
+        .config
+        .file
+        .iter()
+        .find(|file| file.label == label)
+        .ok_or_else(unknown)?;
+    let spec = FileSpec {
+        label: label.to_owned(),
+        path: file.path.to_string_lossy().into_owned(),
+    };
     let path = spec.path_for(attempt.lease.row.address.localpart());
     let path = path.map_err(|error| Box::new(error.outcome(label)))?;
     // By id: a domain that comes back under an old name finds no old files.
-    let folder = attempt.site.config.data.join("files").join(attempt.lease.row.domain.to_string());
+    let folder = attempt
+        .site
+        .config
+        .data
+        .join("files")
+        .join(attempt.lease.row.domain.to_string());
     Ok((folder, path))
 }
 
 fn postmark(attempt: &Attempt<'_>) -> Postmark {
     let envelope = &attempt.lease.row.envelope;
-    Postmark { sender: envelope.reverse_path.clone(), received: envelope.received }
+    Postmark {
+        sender: envelope.reverse_path.clone(),
+        received: envelope.received,
+    }
 }
 
 fn broken(label: &str) -> Outcome {
@@ -131,7 +173,10 @@ impl Reading {
 
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.content.read(self.offset, buffer.len()).map_err(io::Error::other)?;
+        let bytes = self
+            .content
+            .read(self.offset, buffer.len())
+            .map_err(io::Error::other)?;
         buffer[..bytes.len()].copy_from_slice(&bytes);
         self.offset += bytes.len() as u64;
         Ok(bytes.len())

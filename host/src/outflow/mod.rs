@@ -45,7 +45,11 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     while !shutdown.is_requested() {
         while attempts.try_join_next().is_some() {}
         let claimed = claim(&site, &worker, &places, &mut attempts);
-        let pause = if claimed == CLAIM { Duration::ZERO } else { until_due(&site) };
+        let pause = if claimed == CLAIM {
+            Duration::ZERO
+        } else {
+            until_due(&site)
+        };
         tokio::select! {
             () = shutdown.requested() => break,
             () = called.notified() => {}
@@ -56,7 +60,12 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     while attempts.join_next().await.is_some() {}
 }
 
-fn claim(site: &Arc<Site>, worker: &str, places: &Arc<Semaphore>, attempts: &mut JoinSet<()>) -> usize {
+fn claim(
+    site: &Arc<Site>,
+    worker: &str,
+    places: &Arc<Semaphore>,
+    attempts: &mut JoinSet<()>,
+) -> usize {
     let free = places.available_permits().min(CLAIM);
     if free == 0 {
         return 0;
@@ -71,7 +80,9 @@ fn claim(site: &Arc<Site>, worker: &str, places: &Arc<Semaphore>, attempts: &mut
     let claimed = leases.len();
     for lease in leases {
         // As many permits were free as rows were claimed, and only this task takes them.
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else { break };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            break;
+        };
         let site = Arc::clone(site);
         attempts.spawn(async move {
             attempt::run(&site, lease).await;
@@ -82,7 +93,9 @@ fn claim(site: &Arc<Site>, worker: &str, places: &Arc<Semaphore>, attempts: &mut
 }
 
 fn until_due(site: &Site) -> Duration {
-    let Some(due) = site.store.next_due() else { return LOOK_AGAIN };
+    let Some(due) = site.store.next_due() else {
+        return LOOK_AGAIN;
+    };
     let milliseconds = due.0.saturating_sub(site::now().0).max(20);
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(20)).min(LOOK_AGAIN)
 }
@@ -100,18 +113,28 @@ pub(crate) async fn measure(site: Arc<Site>, mut shutdown: Shutdown) {
 
 /// Reads the depths once. Rows that are gone leave no gauge behind.
 pub(crate) fn refresh(site: &Site) {
-    let Ok(depths) = site.store.depth() else { return };
+    let Ok(depths) = site.store.depth() else {
+        return;
+    };
     site.metrics.queue_depth.reset();
     site.metrics.queue_oldest.reset();
     let snapshot = site.directory.snapshot();
     for depth in depths {
-        let domain = snapshot.domain_by_id(depth.domain).map_or("-".to_owned(), |entry| entry.name.to_string());
+        let domain = snapshot
+            .domain_by_id(depth.domain)
+            .map_or_else(|_| "-".to_owned(), |entry| entry.name.to_string());
         let labels = [depth.channel.as_str(), domain.as_str()];
         let rows = i64::try_from(depth.rows + depth.parked).unwrap_or(i64::MAX);
-        site.metrics.queue_depth.with_label_values(&labels).set(rows);
+        site.metrics
+            .queue_depth
+            .with_label_values(&labels)
+            .set(rows);
         if let Some(oldest) = depth.oldest {
             let age = site::now().seconds() - oldest.seconds();
-            site.metrics.queue_oldest.with_label_values(&labels).set(age);
+            site.metrics
+                .queue_oldest
+                .with_label_values(&labels)
+                .set(age);
         }
     }
 }

@@ -16,7 +16,10 @@ pub(super) fn of(delivery: &Delivery) -> BTreeMap<String, Vec<String>> {
         Delivery::Autoreply(autoreply) => autoreply_settings(autoreply, &mut set),
         Delivery::Program { label } => set("mailProgramDeliveryInfo", vec![label.clone()]),
         Delivery::Forward { addresses } => {
-            set("mailForwardingAddress", addresses.iter().map(ToString::to_string).collect());
+            set(
+                "mailForwardingAddress",
+                addresses.iter().map(ToString::to_string).collect(),
+            );
         }
         Delivery::File { label } => set("mailDeliveryFileURL", vec![label.clone()]),
         Delivery::Shared { name } => set("mailSharedFolder", vec![name.clone()]),
@@ -32,10 +35,25 @@ fn autoreply_settings(autoreply: &Autoreply, set: &mut impl FnMut(&str, Vec<Stri
     };
     set("mailAutoReplyMode", vec![mode.to_owned()]);
     set("mailAutoReplyText", vec![autoreply.text.clone()]);
-    set("mailAutoReplyTextInternal", autoreply.text_internal.clone().into_iter().collect());
-    set("mailAutoReplySubject", autoreply.subject.clone().into_iter().collect());
-    set("mailAutoReplyTimeOut", vec![autoreply.timeout_hours.to_string()]);
+    set(
+        "mailAutoReplyTextInternal",
+        autoreply.text_internal.clone().into_iter().collect(),
+    );
+    set(
+        "mailAutoReplySubject",
+        autoreply.subject.clone().into_iter().collect(),
+    );
+    set(
+        "mailAutoReplyTimeOut",
+        vec![autoreply.timeout_hours.to_string()],
+    );
     let seconds = |at: mail::Timestamp| at.seconds().to_string();
-    set("vacationStartDate", autoreply.start.map(seconds).into_iter().collect());
-    set("vacationEndDate", autoreply.end.map(seconds).into_iter().collect());
+    set(
+        "vacationStartDate",
+        autoreply.start.map(seconds).into_iter().collect(),
+    );
+    set(
+        "vacationEndDate",
+        autoreply.end.map(seconds).into_iter().collect(),
+    );
 }

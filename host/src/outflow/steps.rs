@@ -43,5 +43,8 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> (&'static str, Progress) {
             ended => return (name, ended),
         }
     }
-    ("end", Progress::Ended(mail::words::MESSAGE_READ_FAILED.outcome_with(&[])))
+    (
+        "end",
+        Progress::Ended(mail::words::MESSAGE_READ_FAILED.outcome_with(&[])),
+    )
 }

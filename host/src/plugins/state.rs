@@ -30,7 +30,8 @@ pub(super) fn runtime_config(data: &Path, components: &Path) -> anyhow::Result<p
         _ => {
             let mut key = [0; 32];
             crate::site::random(&mut key).context("the system gives no random bytes")?;
-            write_durably(&path, &key).with_context(|| format!("cannot write {}", path.display()))?;
+            write_durably(&path, &key)
+                .with_context(|| format!("cannot write {}", path.display()))?;
             key
         }
     };
@@ -38,7 +39,10 @@ pub(super) fn runtime_config(data: &Path, components: &Path) -> anyhow::Result<p
         cache_folder: Some(data.join("cache")),
         cache_key: mail::Secret::new(key),
         component_folder: Some(components.to_owned()),
-        bundled: super::BUNDLED.iter().map(|(name, bytes)| ((*name).to_owned(), Bytes::from_static(bytes))).collect(),
+        bundled: super::BUNDLED
+            .iter()
+            .map(|(name, bytes)| ((*name).to_owned(), Bytes::from_static(bytes)))
+            .collect(),
         ..plugin::Config::default()
     })
 }
@@ -48,7 +52,11 @@ pub(super) fn digests_in(folder: &Path) -> anyhow::Result<Vec<plugin::Digest>> {
     let mut digests = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         digests.extend(stem.parse::<plugin::Digest>().ok());
     }
     Ok(digests)
@@ -58,8 +66,12 @@ pub(super) fn digests_in(folder: &Path) -> anyhow::Result<Vec<plugin::Digest>> {
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)?;

@@ -9,16 +9,29 @@ use anyhow::{Context as _, ensure};
 const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
 pub(super) fn create(name: &str, lang: &str, sdk: Option<&Path>) -> anyhow::Result<()> {
-    ensure!(lang == "rust", "there is no template for '{lang}' yet: use --lang rust");
+    ensure!(
+        lang == "rust",
+        "there is no template for '{lang}' yet: use --lang rust"
+    );
     let fits = name.len() <= 40
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    ensure!(fits, "'{name}' is not a plugin name: lower case letters, digits and '-', a letter first");
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    ensure!(
+        fits,
+        "'{name}' is not a plugin name: lower case letters, digits and '-', a letter first"
+    );
     let folder = Path::new(name);
-    ensure!(!folder.exists(), "there is already something called '{name}' here");
+    ensure!(
+        !folder.exists(),
+        "there is already something called '{name}' here"
+    );
     fs::create_dir_all(folder.join("src"))?;
     let sdk = match sdk {
-        Some(sdk) => sdk.canonicalize().with_context(|| format!("no SDK at {}", sdk.display()))?,
+        Some(sdk) => sdk
+            .canonicalize()
+            .with_context(|| format!("no SDK at {}", sdk.display()))?,
         None => unpack_sdk(folder)?,
     };
     write(folder, "Cargo.toml", &manifest(name, &sdk))?;
@@ -37,7 +50,11 @@ fn unpack_sdk(folder: &Path) -> anyhow::Result<PathBuf> {
     for (path, text) in SDK {
         let target = root.join(path);
         fs::create_dir_all(target.parent().unwrap_or(&root))?;
-        let text = if *path == "guest-sdk/Cargo.toml" { standalone(text) } else { (*text).to_owned() };
+        let text = if *path == "guest-sdk/Cargo.toml" {
+            standalone(text)
+        } else {
+            (*text).to_owned()
+        };
         fs::write(&target, text).with_context(|| format!("cannot write {}", target.display()))?;
     }
     Ok(PathBuf::from(".postroom-sdk/guest-sdk"))
@@ -45,14 +62,21 @@ fn unpack_sdk(folder: &Path) -> anyhow::Result<PathBuf> {
 
 /// The SDK's manifest without what it takes from the workspace.
 fn standalone(manifest: &str) -> String {
-    let workspace: toml::Table = include_str!("../../../../Cargo.toml").parse().unwrap_or_default();
+    let workspace: toml::Table = include_str!("../../../../Cargo.toml")
+        .parse()
+        .unwrap_or_default();
     let shared = |kind: &str, name: &str| workspace.get("workspace")?.get(kind)?.get(name).cloned();
     let mut table: toml::Table = manifest.parse().unwrap_or_default();
     table.remove("lints");
     table.insert("workspace".to_owned(), toml::Table::new().into());
-    for (section, kind) in [("package", "package"), ("dependencies", "dependencies"), ("dev-dependencies", "dependencies")]
-    {
-        let Some(entries) = table.get_mut(section).and_then(toml::Value::as_table_mut) else { continue };
+    for (section, kind) in [
+        ("package", "package"),
+        ("dependencies", "dependencies"),
+        ("dev-dependencies", "dependencies"),
+    ] {
+        let Some(entries) = table.get_mut(section).and_then(toml::Value::as_table_mut) else {
+            continue;
+        };
         for (name, value) in entries.iter_mut() {
             if value.get("workspace").and_then(toml::Value::as_bool) == Some(true)
                 && let Some(real) = shared(kind, name)

@@ -11,8 +11,9 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use mail::{Direction, Domain, DomainId, Mailbox, ReversePath, Tenant, Timestamp};
 use plugin::{
-    BindingSpec, Capabilities, ChainSpec, DeliverInput, Effect, Grants, Hook, HookReport, Installed, LogLine, Notes,
-    ProgramEnd, ProgramRefusal, ProgramRun, Runtime, SessionFacts, Unavailable, Waiting,
+    BindingSpec, Capabilities, ChainSpec, DeliverInput, Effect, Grants, Hook, HookReport,
+    Installed, LogLine, Notes, ProgramEnd, ProgramRefusal, ProgramRun, Runtime, SessionFacts,
+    Unavailable, Waiting,
 };
 
 const SMALL: &[u8] = b"From: sender@example.org\r\nTo: recipient@example.net\r\nSubject: A small message\r\n\r\nHello.\r\n";
@@ -24,16 +25,22 @@ pub(super) fn run(
     to: &str,
     config: &str,
 ) -> anyhow::Result<()> {
-    let bytes = std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
+    let bytes =
+        std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
     let trial = Trial {
         component: bytes.into(),
-        from: if from.is_empty() { ReversePath::Null } else { ReversePath::Mailbox(Mailbox::parse(from)?) },
+        from: if from.is_empty() {
+            ReversePath::Null
+        } else {
+            ReversePath::Mailbox(Mailbox::parse(from)?)
+        },
         to: Mailbox::parse(to)?,
         config: serde_json::from_str(config).context("--config is not JSON")?,
     };
     let mut mails = Vec::new();
     for path in messages {
-        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         mails.push((path.display().to_string(), with_crlf(&text)));
     }
     if mails.is_empty() {
@@ -44,7 +51,11 @@ pub(super) fn run(
     let failed = tokio::task::block_in_place(|| {
         tokio::runtime::Handle::current().block_on(trial.all(&runtime, &mails))
     })?;
-    if failed > 0 { bail!("{failed} calls failed") } else { Ok(()) }
+    if failed > 0 {
+        bail!("{failed} calls failed")
+    } else {
+        Ok(())
+    }
 }
 
 struct Trial {
@@ -59,7 +70,12 @@ impl Trial {
         let installed = runtime.install(self.component.clone()).await?;
         let manifest = &installed.manifest;
         let hooks: Vec<_> = installed.hooks.iter().map(|hook| hook.name()).collect();
-        println!("{}@{}: hooks {}", manifest.name, manifest.version, hooks.join(", "));
+        println!(
+            "{}@{}: hooks {}",
+            manifest.name,
+            manifest.version,
+            hooks.join(", ")
+        );
         println!("imports: {}", installed.imports.join(", "));
         let tenant = trial_tenant();
         runtime.publish(tenant, self.chain(&installed)).await?;
@@ -91,17 +107,31 @@ impl Trial {
             option: None,
             limits: plugin::LimitWishes::default(),
         };
-        ChainSpec { generation: 1, bindings: vec![binding], score_quarantine: None, score_reject: None }
+        ChainSpec {
+            generation: 1,
+            bindings: vec![binding],
+            score_quarantine: None,
+            score_reject: None,
+        }
     }
 
     async fn policy(&self, runtime: &Runtime, tenant: Tenant, mail: &Bytes) -> usize {
         let mut transaction = runtime.begin(tenant, self.facts(mail));
         let mut failed = show("rcpt", &transaction.rcpt(&self.to).await);
-        failed += show("data", &transaction.data(Arc::new(mail.clone()), Vec::new()).await);
+        failed += show(
+            "data",
+            &transaction.data(Arc::new(mail.clone()), Vec::new()).await,
+        );
         failed
     }
 
-    async fn delivery(&self, runtime: &Runtime, tenant: Tenant, installed: &Installed, mail: &Bytes) -> usize {
+    async fn delivery(
+        &self,
+        runtime: &Runtime,
+        tenant: Tenant,
+        installed: &Installed,
+        mail: &Bytes,
+    ) -> usize {
         let input = DeliverInput {
             domain: self.to.domain().clone(),
             aliases: Vec::new(),
@@ -132,7 +162,8 @@ impl Trial {
             peer: Some(std::net::IpAddr::from([192, 0, 2, 1])),
             encrypted: true,
             authenticated: None,
-            helo: Domain::parse("client.example").map_or_else(|_| String::new(), |name| name.to_string()),
+            helo: Domain::parse("client.example")
+                .map_or_else(|_| String::new(), |name| name.to_string()),
             reverse_path: self.from.clone(),
             declared_size: Some(mail.len() as u64),
             envelope: None,
@@ -159,7 +190,11 @@ fn show(point: &str, report: &HookReport) -> usize {
         println!("  after {point}: {}", report.verdict.name());
     }
     effects(&report.effects);
-    report.calls.iter().filter(|call| call.answer.is_err()).count()
+    report
+        .calls
+        .iter()
+        .filter(|call| call.answer.is_err())
+        .count()
 }
 
 fn effects(effects: &[Effect]) {
@@ -218,7 +253,11 @@ impl Capabilities for Nothing {
         run: ProgramRun,
     ) -> Waiting<'a, Result<ProgramEnd, ProgramRefusal>> {
         println!("    would run: {}", run.label);
-        Box::pin(ready(Ok(ProgramEnd { exit_code: Some(0), timed_out: false, output: Vec::new() })))
+        Box::pin(ready(Ok(ProgramEnd {
+            exit_code: Some(0),
+            timed_out: false,
+            output: Vec::new(),
+        })))
     }
 
     fn log(&self, _tenant: Tenant, line: LogLine<'_>) {

@@ -9,11 +9,6 @@ use super::super::plan::Plan;
 use crate::listen::reply_to;
 
 pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
-    let head_size = usize::try_from(context.head_size).unwrap_or(limits::HEADER_BYTES).min(limits::HEADER_BYTES);
-    let head = match context.body.read(0, head_size) {
-        Ok(head) => head,
-        Err(error) => return Flow::Answer(reply_to(&error)),
-    };
     let plan = Plan {
         site: context.site,
         envelope: &context.transaction.envelope,
@@ -21,11 +16,13 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         recipients: &context.transaction.recipients,
         rulings: &context.rulings,
         pieces: vec![context.body.piece()],
-        head: &head,
         sentences: &context.sentences,
     };
     let (mut accept, undeliverable) = plan.make();
-    let beginning = context.body.read(0, limits::HEADER_BYTES).unwrap_or_default();
+    let beginning = context
+        .body
+        .read(0, limits::HEADER_BYTES)
+        .unwrap_or_default();
     let returned = internal::Returned {
         envelope: context.transaction.envelope.clone(),
         message: beginning,
@@ -41,10 +38,14 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         }
     }
     if accept.parts.is_empty() {
-        return Flow::Answer(words::ACCEPTED.reply_with(&[("id", &context.transaction.envelope.id.to_string())]));
+        return Flow::Answer(
+            words::ACCEPTED.reply_with(&[("id", &context.transaction.envelope.id.to_string())]),
+        );
     }
     match context.site.store.accept(accept).await {
-        Ok(_) => Flow::Answer(words::ACCEPTED.reply_with(&[("id", &context.transaction.envelope.id.to_string())])),
+        Ok(_) => Flow::Answer(
+            words::ACCEPTED.reply_with(&[("id", &context.transaction.envelope.id.to_string())]),
+        ),
         Err(error) => Flow::Answer(reply_to(&error)),
     }
 }

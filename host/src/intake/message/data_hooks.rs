@@ -12,7 +12,9 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
     let message = Arc::new(StoredMessage::Arriving(context.body.clone()));
     let domains: Vec<DomainId> = context.transaction.hooks.keys().copied().collect();
     for id in domains {
-        let Some(hooks) = context.transaction.hooks.get_mut(&id) else { continue };
+        let Some(hooks) = context.transaction.hooks.get_mut(&id) else {
+            continue;
+        };
         let ruling = hooks.data(context.site, Arc::clone(&message)).await;
         context.sentences.extend(ruling.sentences.iter().cloned());
         context.rulings.insert(id, ruling);
@@ -31,7 +33,12 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
 /// One reply where nobody gets the message. Where some do (submission, mail of this host), the
 /// others become reports.
 fn answer_for_all(context: &MessageContext<'_>) -> Option<Reply> {
-    let refusal = |id: DomainId| context.rulings.get(&id).and_then(|ruling| ruling.refusal.clone());
+    let refusal = |id: DomainId| {
+        context
+            .rulings
+            .get(&id)
+            .and_then(|ruling| ruling.refusal.clone())
+    };
     // The sender's own domain decides about the whole message.
     if let Some((tenant, _)) = &context.transaction.submitter
         && let Some(reply) = refusal(tenant.domain())

@@ -11,12 +11,23 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         Ok(head) => head,
         Err(error) => return Flow::Answer(reply_to(&error)),
     };
-    let addresses = context.transaction.recipients.iter().map(|taken| &taken.address);
-    if goes_round(&head, addresses) { Flow::Answer(words::MAIL_LOOP.reply()) } else { Flow::Next(String::new()) }
+    let addresses = context
+        .transaction
+        .recipients
+        .iter()
+        .map(|taken| &taken.address);
+    if goes_round(&head, addresses) {
+        Flow::Answer(words::MAIL_LOOP.reply())
+    } else {
+        Flow::Next(String::new())
+    }
 }
 
 /// RFC 5321 §6.3: too many `Received`; RFC 9228 §4: our own mark for the same address.
-pub(crate) fn goes_round<'a>(head: &[u8], mut recipients: impl Iterator<Item = &'a Mailbox>) -> bool {
+pub(crate) fn goes_round<'a>(
+    head: &[u8],
+    mut recipients: impl Iterator<Item = &'a Mailbox>,
+) -> bool {
     let message = Message::new(head);
     let header = message.header();
     if header.hops() > limits::RECEIVED_HOPS {
@@ -27,7 +38,8 @@ pub(crate) fn goes_round<'a>(head: &[u8], mut recipients: impl Iterator<Item = &
         .filter_map(|field| Mailbox::parse(field.text().trim()).ok())
         .map(|mailbox| mailbox.key())
         .collect();
-    marks.len() > limits::INTERNAL_HOPS || recipients.any(|recipient| marks.contains(&recipient.key()))
+    marks.len() > limits::INTERNAL_HOPS
+        || recipients.any(|recipient| marks.contains(&recipient.key()))
 }
 
 #[cfg(test)]
@@ -44,10 +56,17 @@ mod tests {
             (format!("{fifty}Received: y\r\n\r\n"), true),
             ("Delivered-To: Ann@ABC.test\r\n\r\n".to_owned(), true),
             ("Delivered-To: bob@abc.test\r\n\r\n".to_owned(), false),
-            (format!("{}\r\n", "Delivered-To: bob@abc.test\r\n".repeat(11)), true),
+            (
+                format!("{}\r\n", "Delivered-To: bob@abc.test\r\n".repeat(11)),
+                true,
+            ),
         ];
         for (head, expected) in cases {
-            assert_eq!(goes_round(head.as_bytes(), [&ann].into_iter()), expected, "{head}");
+            assert_eq!(
+                goes_round(head.as_bytes(), [&ann].into_iter()),
+                expected,
+                "{head}"
+            );
         }
     }
 }

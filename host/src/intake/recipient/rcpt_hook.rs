@@ -7,9 +7,13 @@ use super::super::hooks::keep_refused;
 use super::group::concerned;
 
 pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
-    let Some(address) = context.address() else { return Flow::Next(String::new()) };
+    let Some(address) = context.address() else {
+        return Flow::Next(String::new());
+    };
     for id in concerned(context) {
-        let Some(hooks) = context.transaction.hooks.get_mut(&id) else { continue };
+        let Some(hooks) = context.transaction.hooks.get_mut(&id) else {
+            continue;
+        };
         let ruling = hooks.rcpt(context.site, &address).await;
         context.sentences.extend(ruling.sentences.iter().cloned());
         if let Some(reply) = &ruling.refusal {

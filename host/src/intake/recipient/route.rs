@@ -9,7 +9,10 @@ use super::super::context::{Flow, RecipientContext, StepSentence};
 use crate::site::Site;
 
 pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
-    let request = Request { recipient: context.path.clone(), sender: context.transaction.sender };
+    let request = Request {
+        recipient: context.path.clone(),
+        sender: context.transaction.sender,
+    };
     let mut answers = Answers::default();
     let routed = loop {
         let table = context.site.directory.table();
@@ -26,7 +29,10 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
     };
     for step in &routed.steps {
         let text = step.sentence.clone();
-        context.sentences.push(StepSentence { step: format!("route.{}", step.step.name()), text });
+        context.sentences.push(StepSentence {
+            step: format!("route.{}", step.step.name()),
+            text,
+        });
     }
     let decision = routed.decision.clone();
     context.routed = Some(routed);
@@ -43,9 +49,11 @@ async fn ask_dns(site: &Site, sender: Sender, domain: &Domain) -> DnsAnswer {
         return DnsAnswer::Temporary;
     }
     match site.resolver.mx(domain).await {
-        Answer::Found(hosts) => {
-            DnsAnswer::Found { exchange: hosts.first().and_then(|host| Domain::parse(&host.host).ok()) }
-        }
+        Answer::Found(hosts) => DnsAnswer::Found {
+            exchange: hosts
+                .first()
+                .and_then(|host| Domain::parse(&host.host).ok()),
+        },
         Answer::NullMx => DnsAnswer::NullMx,
         Answer::NoSuchDomain => DnsAnswer::NoSuchDomain,
         Answer::Temporary(_) => DnsAnswer::Temporary,

@@ -6,14 +6,19 @@ use routing::Decision;
 use super::super::context::{Flow, RecipientContext, Taken};
 
 pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
-    let Some(routed) = context.routed.take() else { return Flow::Answer(words::TEMPORARY_TROUBLE.reply()) };
+    let Some(routed) = context.routed.take() else {
+        return Flow::Answer(words::TEMPORARY_TROUBLE.reply());
+    };
     let Decision::Accept { targets, .. } = routed.decision else {
         return Flow::Answer(words::TEMPORARY_TROUBLE.reply());
     };
     let Some(address) = routed.resolved.or_else(|| context.address()) else {
         return Flow::Answer(words::TEMPORARY_TROUBLE.reply());
     };
-    let hooks = routed.domain.as_ref().and_then(|domain| context.transaction.hooks.get(&domain.id));
+    let hooks = routed
+        .domain
+        .as_ref()
+        .and_then(|domain| context.transaction.hooks.get(&domain.id));
     let group = hooks.map(|hooks| hooks.group().clone()).unwrap_or_default();
     context.transaction.group.get_or_insert(group);
     let original = match &context.path {

@@ -34,7 +34,6 @@ pub(super) struct Account {
 
 /// The selected mailbox.
 pub(super) struct Selected {
-    pub(super) mailbox: MailboxId,
     /// Ends with the selection.
     pub(super) _watch: Watch,
 }

@@ -78,10 +78,7 @@ impl Account {
             .or_refusal()?;
         let changing = CHANGING.iter().any(|&right| mailbox.rights.contains(right));
         let last = messages.last().map_or(0, |message| message.uid.0);
-        self.selected = Some(Selected {
-            mailbox: mailbox.id,
-            _watch: watch,
-        });
+        self.selected = Some(Selected { _watch: watch });
         Ok(Answer::Selected(SelectedAnswer {
             mailbox: mailbox.id,
             mode: if changing { mode } else { Mode::ReadOnly },

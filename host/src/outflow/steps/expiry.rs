@@ -12,5 +12,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
     }
     let days = (attempt.now.seconds() - row.created.seconds()) / (24 * 3600);
     let reason = row.last.as_ref().map_or("none", |(_, text)| text.as_str());
-    Progress::Ended(words::QUEUE_EXPIRED.outcome_with(&[("days", &days.to_string()), ("reason", reason)]))
+    Progress::Ended(
+        words::QUEUE_EXPIRED.outcome_with(&[("days", &days.to_string()), ("reason", reason)]),
+    )
 }

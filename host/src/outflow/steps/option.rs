@@ -13,8 +13,12 @@ use crate::outflow::attempt::{Attempt, unreadable};
 use crate::outflow::{effects, files, settings};
 
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
-    let Work::Process { stage, context } = &attempt.lease.row.work else { return Progress::Next };
-    let Some(option) = stage.strip_prefix(STAGE_DELIVER).map(str::to_owned) else { return Progress::Next };
+    let Work::Process { stage, context } = &attempt.lease.row.work else {
+        return Progress::Next;
+    };
+    let Some(option) = stage.strip_prefix(STAGE_DELIVER).map(str::to_owned) else {
+        return Progress::Next;
+    };
     let Ok(work) = serde_json::from_slice::<OptionWork>(context) else {
         return Progress::Ended(deferred(&option, "its queue row cannot be read"));
     };
@@ -49,7 +53,9 @@ fn delivery_of(attempt: &Attempt<'_>, work: &OptionWork, option: &str) -> Option
         OptionOwner::Person(id) => snapshot.person(domain, id).ok()?.deliveries(),
         OptionOwner::Group(id) => snapshot.group(domain, id).ok()?.deliveries(),
     };
-    deliveries.into_iter().find(|delivery| delivery.option().name() == option)
+    deliveries
+        .into_iter()
+        .find(|delivery| delivery.option().name() == option)
 }
 
 async fn deliver(
@@ -60,15 +66,23 @@ async fn deliver(
 ) -> store::Result<DeliverReport> {
     let row = &attempt.lease.row;
     let content = attempt.site.store.leased_content(attempt.lease)?;
-    let Some(domain) = &attempt.domain else { return Err(store::Error::NotFound) };
+    let Some(domain) = &attempt.domain else {
+        return Err(store::Error::NotFound);
+    };
     let mut settings = settings::of(delivery);
     settings.insert("mail".to_owned(), vec![row.address.to_string()]);
     if let OptionOwner::Person(id) = work.owner
         && let Ok(person) = attempt.site.directory.snapshot().person(domain.id, id)
     {
         let others = |addresses: &[Mailbox]| addresses.iter().map(ToString::to_string).collect();
-        settings.insert("mailAlternateAddress".to_owned(), others(&person.alternate_addresses));
-        settings.insert("mailEquivalentAddress".to_owned(), others(&person.equivalent_addresses));
+        settings.insert(
+            "mailAlternateAddress".to_owned(),
+            others(&person.alternate_addresses),
+        );
+        settings.insert(
+            "mailEquivalentAddress".to_owned(),
+            others(&person.equivalent_addresses),
+        );
     }
     let input = DeliverInput {
         domain: domain.name.clone(),
@@ -87,7 +101,11 @@ async fn deliver(
     };
     let runtime = attempt.site.plugins.runtime();
     let chain = runtime.pin(domain.tenant());
-    let _delivering = attempt.site.plugins.capabilities().delivering(attempt.lease);
+    let _delivering = attempt
+        .site
+        .plugins
+        .capabilities()
+        .delivering(attempt.lease);
     Ok(runtime.deliver(&chain, input).await)
 }
 
@@ -95,7 +113,9 @@ async fn deliver(
 /// cannot.
 async fn apply(attempt: &mut Attempt<'_>, work: &OptionWork, report: DeliverReport) -> Outcome {
     let done = matches!(report.outcome, Outcome::Done { .. });
-    attempt.effects.extend(intake::kv_effects(&report.effects, attempt.now));
+    attempt
+        .effects
+        .extend(intake::kv_effects(&report.effects, attempt.now));
     if !done {
         return report.outcome;
     }
@@ -104,7 +124,11 @@ async fn apply(attempt: &mut Attempt<'_>, work: &OptionWork, report: DeliverRepo
             Effect::Kv(_) => Ok(()),
             Effect::Submit(submission) => effects::submit(attempt, submission).await,
             Effect::Forward(forward) => effects::forward(attempt, forward).await,
-            Effect::File(append) => effects::file(attempt, place(attempt, work, &append.mailbox), &append.flags),
+            Effect::File(append) => effects::file(
+                attempt,
+                place(attempt, work, &append.mailbox),
+                &append.flags,
+            ),
             Effect::Append(append) => files::append(attempt, append).await,
         };
         if let Err(outcome) = applied {
@@ -121,7 +145,11 @@ fn place(attempt: &Attempt<'_>, work: &OptionWork, name: &str) -> Option<Place> 
         OptionOwner::Group(id) => Owner::Group(id),
     };
     let access = mail::Access::system(attempt.domain.as_ref()?.tenant());
-    let mailbox = attempt.site.store.mailbox_named(&access, owner, name).ok()?;
+    let mailbox = attempt
+        .site
+        .store
+        .mailbox_named(&access, owner, name)
+        .ok()?;
     Some(Place::Mailbox(mailbox.id))
 }
 

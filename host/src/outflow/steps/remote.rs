@@ -22,7 +22,9 @@ use crate::outflow::attempt::{Attempt, unreadable};
 const PIECE: usize = 64 * 1024;
 
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
-    let Work::Remote { next_hop, .. } = &attempt.lease.row.work else { return Progress::Next };
+    let Work::Remote { next_hop, .. } = &attempt.lease.row.work else {
+        return Progress::Next;
+    };
     let hops = match next_hop {
         Some(host) => of_route(attempt, host).await,
         None => by_dns(attempt).await,
@@ -40,7 +42,10 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
             break;
         }
     }
-    let nowhere = || words::CONNECT_FAILED.outcome_with(&[("host", "the next server"), ("detail", "it has no address")]);
+    let nowhere = || {
+        words::CONNECT_FAILED
+            .outcome_with(&[("host", "the next server"), ("detail", "it has no address")])
+    };
     Progress::Ended(last.unwrap_or_else(nowhere))
 }
 
@@ -87,14 +92,19 @@ async fn feed(content: Content, mut writer: DuplexStream) {
 /// A host that a route or a directory entry names.
 async fn of_route(attempt: &Attempt<'_>, host: &str) -> Result<Vec<NextHop>, Box<Outcome>> {
     let Ok(host) = host.parse::<Host>() else {
-        return Err(Box::new(words::CONNECT_FAILED.outcome_with(&[("host", host), ("detail", "it is not a host")])));
+        return Err(Box::new(
+            words::CONNECT_FAILED.outcome_with(&[("host", host), ("detail", "it is not a host")]),
+        ));
     };
     let name = host.name.as_str();
     let addresses = match literal(name) {
         Some(address) => vec![address],
         None => addresses(&*attempt.site.resolver, name).await?,
     };
-    let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, host.port)).collect();
+    let addresses = addresses
+        .into_iter()
+        .map(|address| SocketAddr::new(address, host.port))
+        .collect();
     Ok(vec![NextHop::smtp(name, addresses)])
 }
 
@@ -106,29 +116,43 @@ async fn by_dns(attempt: &Attempt<'_>) -> Result<Vec<NextHop>, Box<Outcome>> {
         Answer::Found(hosts) => hosts.into_iter().map(|host| host.host).collect(),
         Answer::NoRecords => vec![domain.to_string()],
         Answer::NullMx => {
-            return Err(Box::new(crate::intake::internal::outcome(&words::DOMAIN_TAKES_NO_MAIL.reply_with(&values))));
+            return Err(Box::new(crate::intake::internal::outcome(
+                &words::DOMAIN_TAKES_NO_MAIL.reply_with(&values),
+            )));
         }
         Answer::NoSuchDomain => {
-            return Err(Box::new(crate::intake::internal::outcome(&words::UNKNOWN_DOMAIN.reply_with(&values))));
+            return Err(Box::new(crate::intake::internal::outcome(
+                &words::UNKNOWN_DOMAIN.reply_with(&values),
+            )));
         }
         Answer::Temporary(cause) => return Err(Box::new(dns_trouble(domain.as_str(), &cause))),
     };
     // Behind our own name is ourselves: handing it on would go round (RFC 5321 §5.1).
-    let own = hosts.iter().position(|host| *host == attempt.site.hostname.as_str());
+    let own = hosts
+        .iter()
+        .position(|host| *host == attempt.site.hostname.as_str());
     if own == Some(0) {
         return Err(Box::new(words::FORWARD_LOOP.outcome_with(&[])));
     }
     let mut hops = Vec::new();
     for host in hosts.iter().take(own.unwrap_or(hosts.len())) {
-        let Ok(found) = addresses(&*attempt.site.resolver, host).await else { continue };
-        let public: Vec<_> =
-            found.into_iter().filter(|address| net::dns::is_public(*address)).map(|ip| SocketAddr::new(ip, 25)).collect();
+        let Ok(found) = addresses(&*attempt.site.resolver, host).await else {
+            continue;
+        };
+        let public: Vec<_> = found
+            .into_iter()
+            .filter(|address| net::dns::is_public(*address))
+            .map(|ip| SocketAddr::new(ip, 25))
+            .collect();
         if !public.is_empty() {
             hops.push(NextHop::smtp(host.as_str(), public));
         }
     }
     if hops.is_empty() {
-        return Err(Box::new(dns_trouble(domain.as_str(), "none of its mail hosts has a public address")));
+        return Err(Box::new(dns_trouble(
+            domain.as_str(),
+            "none of its mail hosts has a public address",
+        )));
     }
     Ok(hops)
 }
@@ -143,7 +167,10 @@ async fn addresses(resolver: &dyn Resolver, host: &str) -> Result<Vec<IpAddr>, B
 
 /// Trouble with names is never a reason to give up before the queue life ends (4.4.3).
 fn dns_trouble(name: &str, cause: &str) -> Outcome {
-    Outcome::Deferred { status: EnhancedStatus::new(Class::Transient, 4, 3), text: format!("{name}: {cause}") }
+    Outcome::Deferred {
+        status: EnhancedStatus::new(Class::Transient, 4, 3),
+        text: format!("{name}: {cause}"),
+    }
 }
 
 /// The address in an address literal.

@@ -14,7 +14,10 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
         return Progress::Next;
     }
     let recipient = ForwardPath::Mailbox(attempt.lease.row.address.clone());
-    let request = Request { recipient, sender: Sender::Internal };
+    let request = Request {
+        recipient,
+        sender: Sender::Internal,
+    };
     let table = directory::Directory::table(&*attempt.site.directory);
     let mut answers = Answers::default();
     let routed = loop {
@@ -31,7 +34,9 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
             if let [Target::Refused { reply, .. }] = targets.as_slice() {
                 return Progress::Ended(outcome(&reply.0));
             }
-            let actions = targets.iter().flat_map(|target| actions_for(attempt.site, target, None, attempt.now));
+            let actions = targets
+                .iter()
+                .flat_map(|target| actions_for(attempt.site, target, None, attempt.now));
             Progress::Continue(actions.collect())
         }
     }

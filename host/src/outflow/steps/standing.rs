@@ -9,13 +9,18 @@ use crate::intake::internal::outcome;
 use crate::outflow::attempt::Attempt;
 
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
-    let Some(domain) = &attempt.domain else { return Progress::Next };
+    let Some(domain) = &attempt.domain else {
+        return Progress::Next;
+    };
     // Mail that goes out goes on, whatever became of the domain (`directory.md`, "Mail already
     // accepted from it goes out").
     if matches!(attempt.lease.row.work, store::Work::Remote { .. }) {
         return Progress::Next;
     }
-    let levels = [(Level::Domain, domain.status), (Level::DomainMail, domain.mail_status)];
+    let levels = [
+        (Level::Domain, domain.status),
+        (Level::DomainMail, domain.mail_status),
+    ];
     let address = attempt.lease.row.address.to_string();
     let values = [("address", address.as_str())];
     let reply = match standing(&levels) {
