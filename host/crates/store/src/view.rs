@@ -38,13 +38,7 @@ pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>;
 pub(crate) trait View {
     fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
     /// Calls `visit` for each row with `from <= key < to`.
-    fn walk(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        visit: Visit<'_>,
-    ) -> Result<()>;
+    fn walk(&self, from: &[u8], to: &[u8], order: Order, visit: Visit<'_>) -> Result<()>;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
         Ok(self.raw(key)?.is_some())
@@ -107,13 +101,7 @@ impl View for Layered<'_> {
         }
     }
 
-    fn walk(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        visit: Visit<'_>,
-    ) -> Result<()> {
+    fn walk(&self, from: &[u8], to: &[u8], order: Order, visit: Visit<'_>) -> Result<()> {
         if self.is_closed {
             return Err(Error::Busy);
         }

@@ -89,13 +89,7 @@ impl View for Tx<'_> {
         }
     }
 
-    fn walk(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        visit: Visit<'_>,
-    ) -> Result<()> {
+    fn walk(&self, from: &[u8], to: &[u8], order: Order, visit: Visit<'_>) -> Result<()> {
         let mut layers = Vec::with_capacity(self.below.layers.len() + 1);
         layers.push(&self.outcome.changes);
         layers.extend(self.below.layers.iter().copied());

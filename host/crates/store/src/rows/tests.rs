@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use mail::{
-    BodyId, Class, Direction, EmailId, EnhancedStatus, Envelope, EnvelopeId, GroupId, ModSeq, PersonId, RecipientId,
-    ReversePath, ThreadId, Timestamp, Uid, UidValidity,
+    BodyId, Class, Direction, EmailId, EnhancedStatus, Envelope, EnvelopeId, GroupId, ModSeq,
+    PersonId, RecipientId, ReversePath, ThreadId, Timestamp, Uid, UidValidity,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(row: T, expected: &str) {
     let bytes = encode(&row);
-    println!("HEX {} {}", hex(&bytes), expected);
+    assert_eq!(hex(&bytes), expected, "the format of {row:?} changed");
     assert_eq!(decode::<T>(&bytes), Ok(row));
 }
 
@@ -41,7 +41,7 @@ fn rows_keep_their_bytes() {
             expunge_floor: ModSeq(2),
             expunge_log: 3,
         },
-        "",
+        "010205ac0205436166c3a9010480a4a7da060709060100e724010524576f726b0203",
     );
     check(
         MessageRow {
@@ -59,29 +59,74 @@ fn rows_keep_their_bytes() {
             keywords: vec![0, 300],
             content: ContentId(79),
         },
-        "",
+        "014d4e0203f6c1e285e36893050100805001110200ac024f",
     );
     let extents = vec![
         ExtentRow::Private(b"X: y\r\n".to_vec()),
-        ExtentRow::Body { body: BodyId(80), offset: 128, length: 256 },
+        ExtentRow::Body {
+            body: BodyId(80),
+            offset: 128,
+            length: 256,
+        },
     ];
-    check(ContentRow { references: 2, size: 262, extents }, "");
-    check(BodyRow { references: 3, length: 65_537 }, "");
-    check(BodyAtRow::Segment { segment: 1, offset: 4_096 }, "");
-    check(BodyAtRow::File, "");
-    check(DepthRow { rows: 1, parked: 2 }, "");
-    check(KvRow { expires: Some(Timestamp(5)), value: vec![1, 2] }, "");
+    check(
+        ContentRow {
+            references: 2,
+            size: 262,
+            extents,
+        },
+        "01028602020006583a20790d0a015080018002",
+    );
+    check(
+        BodyRow {
+            references: 3,
+            length: 65_537,
+        },
+        "0103818004",
+    );
+    check(
+        BodyAtRow::Segment {
+            segment: 1,
+            offset: 4_096,
+        },
+        "0100018020",
+    );
+    check(BodyAtRow::File, "0101");
+    check(DepthRow { rows: 1, parked: 2 }, "010102");
+    check(
+        KvRow {
+            expires: Some(Timestamp(5)),
+            value: vec![1, 2],
+        },
+        "01010a020102",
+    );
     let line = TraceLine {
         at: Timestamp(6),
         recipient: Some(RecipientId(7)),
         step: "intake".to_owned(),
         text: "ok".to_owned(),
     };
-    check(TraceRow { lines: vec![line] }, "");
-    check(OperationRow { answer: vec![1, 0] }, "");
-    check(CheckpointRow { sequence: 1, segment: 2, offset: 300 }, "");
-    check(Usage { bytes: 1, messages: 2 }, "");
-    check(Rights::MEMBER, "");
+    check(
+        TraceRow { lines: vec![line] },
+        "01010c010706696e74616b65026f6b",
+    );
+    check(OperationRow { answer: vec![1, 0] }, "01020100");
+    check(
+        CheckpointRow {
+            sequence: 1,
+            segment: 2,
+            offset: 300,
+        },
+        "010102ac02",
+    );
+    check(
+        Usage {
+            bytes: 1,
+            messages: 2,
+        },
+        "010102",
+    );
+    check(Rights::MEMBER, "01bf06");
 }
 
 #[test]
@@ -104,28 +149,53 @@ fn a_queue_row_keeps_its_bytes() {
         recipient: RecipientId(4),
         original: "B@x.test".to_owned(),
         address: mail::Mailbox::parse("b@x.test").unwrap(),
-        work: Work::Remote { channel: "smtp".to_owned(), next_hop: Some("mx".to_owned()) },
+        work: Work::Remote {
+            channel: "smtp".to_owned(),
+            next_hop: Some("mx".to_owned()),
+        },
         parked: Some((ParkedReason::Circuit, "p".to_owned())),
         due: Timestamp(5),
         attempts: 6,
         created: Timestamp(7),
         expires: Timestamp(8),
-        last: Some((Some(EnhancedStatus::new(Class::Transient, 4, 1)), "t".to_owned())),
-        started: Some(Started { attempt: 1, label: "l".to_owned(), file_length: Some(9), at: Timestamp(10) }),
+        last: Some((
+            Some(EnhancedStatus::new(Class::Transient, 4, 1)),
+            "t".to_owned(),
+        )),
+        started: Some(Started {
+            attempt: 1,
+            label: "l".to_owned(),
+            file_length: Some(9),
+            at: Timestamp(10),
+        }),
         delay_told: true,
         content: ContentId(11),
         size: 12,
         utf8: false,
         thread: Some(ThreadId(13)),
     };
-    check(row, "");
+    check(
+        row,
+        "01010e2261206222406162632e746573740101020100c000020101680106010001016504084240782e74657374086240782e746573740104736d747001026d78010301700a060e10010105342e342e3101740101016c010914010b0c00010d",
+    );
 }
 
 #[test]
 fn other_versions_and_cut_rows_are_damage() {
-    let good = encode(&BodyRow { references: 3, length: 65_537 });
-    for bytes in [&[][..], &[2, 3, 1], &good[..good.len() - 1], &[1, 255, 255, 255, 255, 255, 255]] {
+    let good = encode(&BodyRow {
+        references: 3,
+        length: 65_537,
+    });
+    for bytes in [
+        &[][..],
+        &[2, 3, 1],
+        &good[..good.len() - 1],
+        &[1, 255, 255, 255, 255, 255, 255],
+    ] {
         let read = decode::<BodyRow>(bytes);
-        assert!(matches!(read, Err(Error::Damaged(_))), "{bytes:?}: {read:?}");
+        assert!(
+            matches!(read, Err(Error::Damaged(_))),
+            "{bytes:?}: {read:?}"
+        );
     }
 }

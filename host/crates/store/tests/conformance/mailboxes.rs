@@ -267,7 +267,7 @@ pub(crate) fn rights_decide_what_a_member_may_do(world: &World) {
         store
             .set_rights(&system, shared, ANN, rights)
             .wait()
-            .unwrap()
+            .unwrap();
     };
     let append = || {
         let message = NewMessage::new(vec![Piece::Private(b"x".to_vec())]);

@@ -9,7 +9,11 @@ fn outcome() -> Outcome {
         (vec![0, 0, 0, 0, 0, 0, 0, 1, 3, 9], Some(vec![5, 6])),
         (vec![0, 0, 0, 0, 0, 0, 0, 2, 3], None),
     ]);
-    Outcome { changes, bodies: vec![(BodyId(7), Arc::from(&b"hello"[..]))], ..Outcome::default() }
+    Outcome {
+        changes,
+        bodies: vec![(BodyId(7), Arc::from(&b"hello"[..]))],
+        ..Outcome::default()
+    }
 }
 
 #[test]
@@ -20,7 +24,10 @@ fn a_record_is_read_as_it_was_written() {
     write_record(&mut bytes, 3, 42, 41, &payload);
     assert_eq!(bytes.len() % 8, 0);
     let header = Header::decode(&bytes).unwrap();
-    assert_eq!((header.segment, header.sequence, header.synced), (3, 42, 41));
+    assert_eq!(
+        (header.segment, header.sequence, header.synced),
+        (3, 42, 41)
+    );
     assert_eq!(header.record_length(), bytes.len());
     let (rows, bodies) = decode_payload(&bytes[HEADER..HEADER + header.length]).unwrap();
     assert_eq!((rows, &bodies), (outcome.changes, &places));
@@ -48,7 +55,12 @@ fn the_layout_is_the_documented_one() {
     let rows = &payload[61..];
     assert_eq!(rows[..8], [ROWS, 0, 0, 0, 21, 0, 0, 0]);
     assert_eq!(rows[8..16], 1_u64.to_le_bytes());
-    assert_eq!(rows[32..53], [1, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 9, 2, 0, 0, 0, 5, 6]);
+    assert_eq!(
+        rows[32..53],
+        [
+            1, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 9, 2, 0, 0, 0, 5, 6
+        ]
+    );
     assert_eq!(rows[53..61], [ROWS, 0, 0, 0, 14, 0, 0, 0]);
 }
 
@@ -69,13 +81,23 @@ fn a_payload_that_does_not_hold_together_is_refused() {
     let (payload, _) = encode_payload(&outcome());
     let mut unknown = payload.clone();
     unknown[1] = 1;
-    assert!(decode_payload(&unknown).is_none(), "a codec this version does not know");
+    assert!(
+        decode_payload(&unknown).is_none(),
+        "a codec this version does not know"
+    );
     let mut unknown = payload.clone();
     unknown[2] = 1;
-    assert!(decode_payload(&unknown).is_none(), "a cipher this version does not know");
+    assert!(
+        decode_payload(&unknown).is_none(),
+        "a cipher this version does not know"
+    );
     // Cut anywhere but between sections.
     let ends = [0, 61, 61 + 53, payload.len()];
     for length in 0..payload.len() {
-        assert_eq!(decode_payload(&payload[..length]).is_some(), ends.contains(&length), "{length} bytes");
+        assert_eq!(
+            decode_payload(&payload[..length]).is_some(),
+            ends.contains(&length),
+            "{length} bytes"
+        );
     }
 }
