@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use imap::ask::Refusal;
 use imap::{Answer, Ask};
-use mail::{Access, MailboxId, PersonId, Uid};
+use mail::{Access, PersonId, Uid};
 use store::{Content, Error, NewMailbox, Owner, Quota, SpecialUse, Store, Watch};
 use tokio::sync::Notify;
 
