@@ -55,24 +55,17 @@ pub(super) struct Host {
     pub(super) asked: Vec<String>,
 }
 
-pub(super) const PLAIN: &str = "Date: Sun, 1 Feb 2026 10:00:00 +0100\r\nFrom: Ann Example <ann@abc.test>\r\n\
-    To: \"Bob, B.\" <bob@xyz.test>\r\nSubject: Lunch\r\nMessage-ID: <1@abc.test>\r\n\r\nSoup at noon?\r\n";
+pub(super) const PLAIN: &str =
+    include_str!("../../../../../../tests/transcripts/imap/messages/plain.eml");
 
-pub(super) const MIXED: &str = "Date: Mon, 2 Feb 2026 11:00:00 +0000\r\nFrom: bob@xyz.test\r\n\
-    To: ann@abc.test\r\nSubject: Papers\r\nMIME-Version: 1.0\r\n\
-    Content-Type: multipart/mixed; boundary=\"cut\"\r\n\r\nPreamble.\r\n--cut\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n\r\nHere they are.\r\n--cut\r\n\
-    Content-Type: application/pdf; name=\"a.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\
-    Content-Disposition: attachment; filename=\"a.pdf\"\r\n\r\nJVBERg==\r\n--cut--\r\n";
+pub(super) const MIXED: &str =
+    include_str!("../../../../../../tests/transcripts/imap/messages/mixed.eml");
 
-pub(super) const NESTED: &str = "From: list@abc.test\r\nSubject: Fwd\r\nMIME-Version: 1.0\r\n\
-    Content-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\nFrom: carl@abc.test\r\nSubject: Inner\r\n\
-    X-Note: yes\r\n\r\nDeep words.\r\n--d--\r\n";
+pub(super) const NESTED: &str =
+    include_str!("../../../../../../tests/transcripts/imap/messages/nested.eml");
 
-pub(super) const GERMAN: &str = "Date: Tue, 3 Feb 2026 12:00:00 -0500\r\nFrom: =?utf-8?q?J=C3=BCrgen?= <jurgen@abc.test>\r\n\
-    Cc: friends: ann@abc.test, bob@xyz.test;\r\nSubject: =?utf-8?b?R3LDvMOfZQ==?=\r\n\
-    Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
-    Sch=C3=B6ne Gr=C3=BC=C3=9Fe\r\n";
+pub(super) const GERMAN: &str =
+    include_str!("../../../../../../tests/transcripts/imap/messages/german.eml");
 
 pub(super) fn name(text: &str) -> MailboxName {
     MailboxName::parse(text).unwrap()
@@ -104,6 +97,7 @@ impl World {
             (INBOX, None),
             ("Drafts", Some(SpecialUse::Drafts)),
             ("Sent", Some(SpecialUse::Sent)),
+            ("Work", None),
             ("Work/Plans", None),
             ("Café", None),
             ("Shared Folders/Team", None),
