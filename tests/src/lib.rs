@@ -7,10 +7,15 @@
 
 mod eventually;
 mod line;
+mod names;
 mod programs;
+mod reading;
 mod server;
+mod sink;
 
 pub use eventually::{eventually, eventually_some, until};
 pub use line::{Line, Reply};
+pub use names::{Dns, NameServer};
 pub use programs::{Ran, program, python, run};
 pub use server::{Server, ServerOptions, fixture, plugin_file};
+pub use sink::{Letter, Sink};
