@@ -64,3 +64,8 @@ pub use message::{Message, Part};
 use fake::border;
 #[cfg(target_arch = "wasm32")]
 use glue::border;
+
+/// The first plugin of the README is compiled, as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -38,7 +38,7 @@ fn pool(instances: u32, limits: &CallLimits) -> PoolingAllocationConfig {
         .total_core_instances(instances.saturating_mul(4))
         .total_memories(instances.saturating_mul(2))
         .total_tables(instances.saturating_mul(4))
-        .total_stacks(instances.min(512))
+        .total_stacks(instances)
         .max_core_instances_per_component(MODULES)
         .max_memories_per_component(4)
         .max_tables_per_component(MODULES)

@@ -55,7 +55,7 @@ impl Default for Config {
             bundled: Vec::new(),
             limits: CallLimits::default(),
             component_bytes: 8 * 1024 * 1024,
-            instances: 1000,
+            instances: 2000,
             threads: None,
         }
     }

@@ -318,6 +318,24 @@ async fn bundled_plugins_are_there_from_the_start() {
 }
 
 #[test]
+fn the_manifests_of_the_readme_can_be_read() {
+    let readme = include_str!("../../../../../guest-sdk/README.md");
+    let blocks: Vec<&str> = readme
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    let manifest = Manifest::parse(blocks[0]).unwrap();
+    assert_eq!(manifest.name, "closed");
+    // The other blocks are pieces of one.
+    for piece in &blocks[1..] {
+        let whole = format!("name = \"x\"\nversion = \"1.0.0\"\n{piece}");
+        assert!(Manifest::parse(&whole).is_ok(), "{whole}");
+    }
+    assert_eq!(blocks.len(), 3);
+}
+
+#[test]
 fn the_manifest_is_read_without_running_anything() {
     let manifest = Manifest::of(CONTRACT).unwrap();
     assert!(manifest.reuse);
