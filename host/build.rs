@@ -9,6 +9,7 @@ fn main() -> std::io::Result<()> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("..");
     fs::write(out.join("bundled.rs"), plugins(&out)?)?;
+    fs::write(out.join("demo.rs"), demo(&out)?)?;
     fs::write(out.join("sdk.rs"), sdk(&root)?)
 }
 
@@ -16,7 +17,6 @@ fn main() -> std::io::Result<()> {
 fn plugins(out: &Path) -> std::io::Result<String> {
     let folder = out.ancestors().nth(4).unwrap_or(out).join("plugins");
     println!("cargo::rerun-if-changed={}", folder.display());
-    let mut text = String::from("&[\n");
     let mut components = files(&folder, "wasm")?;
     components.sort();
     if components.is_empty() {
@@ -25,13 +25,29 @@ fn plugins(out: &Path) -> std::io::Result<String> {
             folder.display()
         );
     }
+    Ok(embedded(&components))
+}
+
+/// The two versions of one plugin between which the demo swaps, from `<target>/fixtures`.
+/// Without them the list is empty, and the demo says what it does instead.
+fn demo(out: &Path) -> std::io::Result<String> {
+    let folder = out.ancestors().nth(4).unwrap_or(out).join("fixtures");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut components = files(&folder, "wasm")?;
+    components.retain(|path| {
+        path.file_stem()
+            .is_some_and(|name| name == "swap-v1" || name == "swap-v2")
+    });
+    components.sort();
+    Ok(embedded(&components))
+}
+
+/// A list of `(name, bytes)`.
+fn embedded(components: &[PathBuf]) -> String {
+    let mut text = String::from("&[\n");
     for path in components {
         println!("cargo::rerun-if-changed={}", path.display());
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let _ = writeln!(
             text,
             "({name:?}, include_bytes!({:?}) as &[u8]),",
@@ -39,7 +55,7 @@ fn plugins(out: &Path) -> std::io::Result<String> {
         );
     }
     text.push(']');
-    Ok(text)
+    text
 }
 
 fn sdk(root: &Path) -> std::io::Result<String> {

@@ -40,12 +40,7 @@ pub struct Server {
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let server = Server::start(config).await?;
     server.announce();
-    let trigger = Arc::clone(&server.trigger);
-    tokio::spawn(async move {
-        signal().await;
-        tracing::info!("stopping: open sessions may end first");
-        trigger.stop();
-    });
+    server.stop_at_signal();
     server.stopped().await
 }
 
@@ -127,6 +122,16 @@ impl Server {
     /// Asks it to stop.
     pub fn stop(&self) {
         self.trigger.stop();
+    }
+
+    /// Stops it at SIGTERM or Ctrl-C.
+    pub(crate) fn stop_at_signal(&self) {
+        let trigger = Arc::clone(&self.trigger);
+        tokio::spawn(async move {
+            signal().await;
+            tracing::info!("stopping: open sessions may end first");
+            trigger.stop();
+        });
     }
 
     /// Waits until it has stopped.
@@ -333,7 +338,7 @@ fn self_signed(data: &Path, hostname: &Domain) -> anyhow::Result<CertificateFile
 }
 
 /// SIGTERM or Ctrl-C.
-async fn signal() {
+pub(crate) async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;

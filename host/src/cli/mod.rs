@@ -17,7 +17,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use args::{Arguments, Command};
 use client::{Client, Refused, segment};
@@ -61,13 +61,20 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
     let client = Client {
         socket: arguments.load_config()?.admin_socket(),
     };
-    let answer = match &arguments.command {
-        Command::Domain { command } => domain::run(&client, command).await?,
-        Command::User { command } => user::run(&client, command).await?,
-        Command::Group { command } => group::run_group(&client, command).await?,
-        Command::Alias { command } => group::run_alias(&client, command).await?,
-        Command::Plugin { command } => plugin::run(&client, command).await?,
-        Command::Queue { command } => queue::run(&client, command).await?,
+    let answer = ask(&client, &arguments.command).await?;
+    output::show(&answer, arguments.json);
+    Ok(())
+}
+
+/// One command as a call of the admin API; the answer is for [`output`].
+pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Value> {
+    Ok(match command {
+        Command::Domain { command } => domain::run(client, command).await?,
+        Command::User { command } => user::run(client, command).await?,
+        Command::Group { command } => group::run_group(client, command).await?,
+        Command::Alias { command } => group::run_alias(client, command).await?,
+        Command::Plugin { command } => plugin::run(client, command).await?,
+        Command::Queue { command } => queue::run(client, command).await?,
         Command::Explain {
             address,
             from,
@@ -89,8 +96,6 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Serve { .. }
         | Command::Demo { .. }
         | Command::Replies
-        | Command::ExecHelper { .. } => serde_json::Value::Null,
-    };
-    output::show(&answer, arguments.json);
-    Ok(())
+        | Command::ExecHelper { .. } => Value::Null,
+    })
 }
