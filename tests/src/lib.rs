@@ -17,5 +17,5 @@ pub use eventually::{eventually, eventually_some, until};
 pub use line::{Line, Reply};
 pub use names::{Dns, NameServer};
 pub use programs::{Ran, program, python, run};
-pub use server::{Server, ServerOptions, fixture, plugin_file};
+pub use server::{Server, ServerOptions, binary, fixture, plugin_file};
 pub use sink::{Letter, Sink};
