@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Serve {
             port_offset,
             log_json,
+            ..
         } => {
             telemetry::start_logging(if *log_json {
                 LogFormat::Json

@@ -14,8 +14,9 @@ use crate::config::Config;
     after_help = "Examples:\n  postroom serve --port-offset 10000        a server without root, SMTP on 10025\n  postroom domain add abc.test              a virtual domain\n  postroom user add ann@abc.test            a person; the password is shown once\n  postroom explain ann@abc.test             what would happen to mail for her\n\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 conflict, 5 no server answers."
 )]
 pub struct Arguments {
-    /// Configuration file [default: postroom.toml, if it is there].
-    #[arg(long, global = true, env = "POSTROOM_CONFIG", value_name = "FILE")]
+    /// Configuration file, before the command [default: postroom.toml, if it is there].
+    // Not global: `plugin bind` and `plugin test` have a `--config` of their own.
+    #[arg(long, env = "POSTROOM_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Data directory, instead of the configured one.
     #[arg(long, global = true, env = "POSTROOM_DATA", value_name = "DIR")]
@@ -31,7 +32,13 @@ pub struct Arguments {
 impl Arguments {
     /// The configuration, with what the command line overrides.
     pub fn load_config(&self) -> anyhow::Result<Config> {
-        let mut config = Config::load(self.config.as_deref())?;
+        let file = match &self.command {
+            Command::Serve {
+                config: Some(file), ..
+            } => Some(file),
+            _ => self.config.as_ref(),
+        };
+        let mut config = Config::load(file.map(PathBuf::as_path))?;
         if let Some(data) = &self.data {
             config.data.clone_from(data);
         }
@@ -44,6 +51,9 @@ impl Arguments {
 pub enum Command {
     /// Run the server.
     Serve {
+        /// Configuration file [default: postroom.toml, if it is there].
+        #[arg(id = "serve-config", long = "config", value_name = "FILE")]
+        config: Option<PathBuf>,
         /// Add this to every port, so that no root is needed for a trial.
         #[arg(long, value_name = "N")]
         port_offset: Option<u16>,
@@ -210,7 +220,7 @@ pub enum UserCommand {
     },
     /// Change a person.
     #[command(
-        after_help = "Attributes: state, mail-state, services, alternates, options, forward-to, program, file, shared, autoreply-mode, autoreply-text, autoreply-text-internal, autoreply-subject, autoreply-timeout-hours, vacation-start, vacation-end, routing-address, quota, message-quota, language.\nAn empty value removes an attribute; lists are separated by commas.\n\nExample:\n  postroom user set ann@abc.test options=mailbox,autoreply autoreply-text='I am away.'"
+        after_help = "Attributes: state, mail-state, services, alternates, options, forward-to, program, file, shared, autoreply-mode, autoreply-text, autoreply-text-internal, autoreply-subject, autoreply-timeout-hours, autoreply-start, autoreply-end, routing-address, quota-bytes, quota-messages.\nAn empty value removes an attribute; lists are separated by commas.\n\nExample:\n  postroom user set ann@abc.test options=mailbox,autoreply autoreply-text='I am away.'"
     )]
     Set {
         /// The person's address.
@@ -322,7 +332,7 @@ pub enum PluginCommand {
     },
     /// Bind a plugin to a domain. It runs from the next `deploy` on.
     #[command(
-        after_help = "Example:\n  postroom plugin bind abc.test domain-policy --config '{\"deny_senders\":[\"spam.test\"]}'"
+        after_help = "Example:\n  postroom plugin bind abc.test domain-policy --config '{\"denied_senders\":[\"@spam.test\"]}'"
     )]
     Bind {
         /// The domain.
@@ -333,7 +343,7 @@ pub enum PluginCommand {
         #[arg(long)]
         order: Option<i32>,
         /// Configuration as JSON, or @FILE.
-        #[arg(long, value_name = "JSON")]
+        #[arg(id = "binding-config", long = "config", value_name = "JSON")]
         config: Option<String>,
         /// Capabilities granted [default: what the manifest asks for].
         #[arg(long, value_name = "CAPABILITY")]
@@ -410,7 +420,12 @@ pub enum PluginCommand {
         #[arg(long, default_value = "recipient@example.net")]
         to: String,
         /// Configuration as JSON.
-        #[arg(long, default_value = "{}")]
+        #[arg(
+            id = "test-config",
+            long = "config",
+            value_name = "JSON",
+            default_value = "{}"
+        )]
         config: String,
     },
 }
@@ -439,4 +454,34 @@ pub enum QueueCommand {
         /// Its id.
         id: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Arguments, Command, PluginCommand};
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    // `--config` was one argument of two types: binding a plugin with a configuration panicked.
+    #[test]
+    fn a_binding_has_a_configuration_of_its_own() {
+        let line = "postroom --config site.toml plugin bind abc.test greeter --config {}";
+        let arguments = Arguments::try_parse_from(line.split(' ')).expect("it is valid");
+        assert_eq!(
+            arguments.config.as_deref(),
+            Some(std::path::Path::new("site.toml"))
+        );
+        let Command::Plugin {
+            command: PluginCommand::Bind { config, .. },
+        } = arguments.command
+        else {
+            panic!("it is a binding");
+        };
+        assert_eq!(config.as_deref(), Some("{}"));
+    }
 }
