@@ -1,6 +1,7 @@
 //! Step `data-hooks`: every domain that has recipients here, and the sender's own, looks at the
 //! message.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mail::{DomainId, Reply};
@@ -10,8 +11,7 @@ use super::super::hooks::StoredMessage;
 
 pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
     let message = Arc::new(StoredMessage::Arriving(context.body.clone()));
-    let domains: Vec<DomainId> = context.transaction.hooks.keys().copied().collect();
-    for id in domains {
+    for id in concerned(context) {
         let Some(hooks) = context.transaction.hooks.get_mut(&id) else {
             continue;
         };
@@ -28,6 +28,18 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         }
         None => Flow::Next(String::new()),
     }
+}
+
+/// The domains that have recipients here, and the sender's own. Others have hooks too, where a
+/// recipient of theirs was asked about and refused: they do not see the message.
+fn concerned(context: &MessageContext<'_>) -> BTreeSet<DomainId> {
+    let transaction = &context.transaction;
+    let taken = transaction.recipients.iter();
+    let submitter = transaction.submitter.as_ref();
+    taken
+        .filter_map(|taken| taken.domain.as_ref().map(|domain| domain.id))
+        .chain(submitter.map(|(tenant, _)| tenant.domain()))
+        .collect()
 }
 
 /// One reply where nobody gets the message. Where some do (submission, mail of this host), the
