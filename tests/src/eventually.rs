@@ -34,7 +34,10 @@ pub fn until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<
         if let Some(value) = ask() {
             return value;
         }
-        assert!(begin.elapsed() < patience, "not within {patience:?}: {what}");
+        assert!(
+            begin.elapsed() < patience,
+            "not within {patience:?}: {what}"
+        );
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

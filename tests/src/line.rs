@@ -25,10 +25,23 @@ impl Line {
     /// Nobody listens.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a time-out is valid");
-        stream.set_nodelay(true).expect("it is a TCP socket");
-        Self { reader: BufReader::new(stream) }
+        Self::try_connect(address).unwrap_or_else(|error| panic!("{address}: {error}"))
+    }
+
+    /// Connects, and reads nothing.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a time-out is valid");
+        // A peer that closed at once is seen when its greeting is read.
+        let _ = stream.set_nodelay(true);
+        Ok(Self {
+            reader: BufReader::new(stream),
+        })
     }
 
     /// An SMTP session after EHLO.
@@ -38,6 +51,12 @@ impl Line {
         assert_eq!(line.reply().code, 220);
         assert_eq!(line.command("EHLO client.example").code, 250);
         line
+    }
+
+    /// The port of this end.
+    pub fn local_port(&self) -> u16 {
+        let address = self.reader.get_ref().local_addr();
+        address.map_or(0, |address| address.port())
     }
 
     /// Writes bytes as they are.
@@ -50,7 +69,9 @@ impl Line {
     pub fn line(&mut self) -> String {
         let mut line = Vec::new();
         let _ = self.reader.read_until(b'\n', &mut line);
-        String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned()
+        String::from_utf8_lossy(&line)
+            .trim_end_matches(['\r', '\n'])
+            .to_owned()
     }
 
     /// One SMTP reply with all its lines.
@@ -58,10 +79,16 @@ impl Line {
         let mut texts = Vec::new();
         loop {
             let line = self.line();
-            let code = line.get(..3).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+            let code = line
+                .get(..3)
+                .and_then(|digits| digits.parse().ok())
+                .unwrap_or(0);
             texts.push(line.get(4..).unwrap_or_default().to_owned());
             if line.as_bytes().get(3) != Some(&b'-') {
-                return Reply { code, text: texts.join("\n") };
+                return Reply {
+                    code,
+                    text: texts.join("\n"),
+                };
             }
         }
     }
@@ -95,7 +122,11 @@ impl Line {
             }
             self.write(line.as_bytes());
         }
-        self.command(if message.ends_with("\r\n") { "." } else { "\r\n." })
+        self.command(if message.ends_with("\r\n") {
+            "."
+        } else {
+            "\r\n."
+        })
     }
 
     /// Everything until the peer closes.

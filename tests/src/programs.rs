@@ -45,9 +45,14 @@ impl Ran {
 #[track_caller]
 pub fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
     found.unwrap_or_else(|| {
-        let package = PACKAGES.iter().find(|(program, _)| *program == name).map_or(name, |(_, package)| package);
+        let package = PACKAGES
+            .iter()
+            .find(|(program, _)| *program == name)
+            .map_or(name, |(_, package)| package);
         panic!("'{name}' is not installed: apt-get install --no-install-recommends {package}")
     })
 }
@@ -82,5 +87,11 @@ pub fn run(command: &mut Command, input: &[u8]) -> Ran {
 /// Runs a Python script with arguments.
 #[track_caller]
 pub fn python(script: &str, arguments: &[&str]) -> Ran {
-    run(Command::new(program("python3")).arg("-c").arg(script).args(arguments), b"")
+    run(
+        Command::new(program("python3"))
+            .arg("-c")
+            .arg(script)
+            .args(arguments),
+        b"",
+    )
 }

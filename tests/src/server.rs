@@ -42,14 +42,34 @@ impl Server {
     /// It does not start; its log is in the message.
     #[track_caller]
     pub fn start_with(options: ServerOptions) -> Self {
-        let folder = tempfile::Builder::new().prefix("postroom-e2e-").tempdir().expect("a temporary folder");
+        let folder = tempfile::Builder::new()
+            .prefix("postroom-e2e-")
+            .tempdir()
+            .expect("a temporary folder");
         let any = "[\"127.0.0.1:0\"]";
-        let listeners: String = ["smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "metrics"]
-            .iter()
-            .map(|name| format!("{name} = {any}\n"))
-            .collect();
-        let hostname = if options.keys.contains("hostname") { "" } else { "hostname = \"mail.site.test\"\n" };
-        let dns = if options.keys.contains("dns") { "" } else { "dns = [\"127.0.0.1:9\"]\n" };
+        let listeners: String = [
+            "smtp",
+            "submission",
+            "submissions",
+            "imap",
+            "imaps",
+            "pop3",
+            "pop3s",
+            "metrics",
+        ]
+        .iter()
+        .map(|name| format!("{name} = {any}\n"))
+        .collect();
+        let hostname = if options.keys.contains("hostname") {
+            ""
+        } else {
+            "hostname = \"mail.site.test\"\n"
+        };
+        let dns = if options.keys.contains("dns") {
+            ""
+        } else {
+            "dns = [\"127.0.0.1:9\"]\n"
+        };
         let limits = if options.tables.contains("[limits]") {
             String::new()
         } else {
@@ -60,7 +80,12 @@ impl Server {
             options.keys, options.tables
         );
         std::fs::write(folder.path().join("postroom.toml"), text).expect("the folder is ours");
-        let mut server = Self { options, folder, child: None, addresses: BTreeMap::new() };
+        let mut server = Self {
+            options,
+            folder,
+            child: None,
+            addresses: BTreeMap::new(),
+        };
         server.launch();
         server
     }
@@ -68,8 +93,49 @@ impl Server {
     /// Starts the process again on the same folder, after [`Server::kill`] or [`Server::terminate`].
     #[track_caller]
     pub fn launch(&mut self) {
+        self.spawn();
+        let status = eventually_some("the server answers", || {
+            let ended = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten());
+            assert!(
+                ended.is_none(),
+                "the server ended ({ended:?}):\n{}",
+                self.log()
+            );
+            let ran = self.postroom(&["status", "--json"]);
+            (ran.code == 0).then(|| serde_json::from_str::<Value>(&ran.out).expect("it is JSON"))
+        });
+        let listeners = status["listeners"]
+            .as_object()
+            .expect("it names its listeners");
+        self.addresses = listeners
+            .iter()
+            .filter_map(|(name, address)| Some((name.clone(), address.as_str()?.parse().ok()?)))
+            .collect();
+    }
+
+    /// Starts the process again and kills it after `pause`, most likely before it serves: a crash
+    /// during recovery.
+    #[track_caller]
+    pub fn launch_and_kill(&mut self, pause: std::time::Duration) {
+        self.spawn();
+        let end = std::time::Instant::now() + pause;
+        while let Some(rest) = end.checked_duration_since(std::time::Instant::now()) {
+            std::thread::park_timeout(rest);
+        }
+        self.kill();
+    }
+
+    #[track_caller]
+    fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        let log = std::fs::File::options().create(true).append(true).open(self.log_path()).expect("the folder is ours");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("the folder is ours");
         let mut command = match self.options.under.split_first() {
             Some((under, arguments)) => {
                 let mut command = Command::new(crate::program(under));
@@ -88,23 +154,15 @@ impl Server {
             .spawn()
             .expect("the binary can be run");
         self.child = Some(child);
-        let status = eventually_some("the server answers", || {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            assert!(ended.is_none(), "the server ended ({ended:?}):\n{}", self.log());
-            let ran = self.postroom(&["status", "--json"]);
-            (ran.code == 0).then(|| serde_json::from_str::<Value>(&ran.out).expect("it is JSON"))
-        });
-        let listeners = status["listeners"].as_object().expect("it names its listeners");
-        self.addresses = listeners
-            .iter()
-            .filter_map(|(name, address)| Some((name.clone(), address.as_str()?.parse().ok()?)))
-            .collect();
     }
 
     /// Where a service listens: `mx`, `smtp`, `smtps`, `imap`, `imaps`, `pop3`, `pop3s`, `metrics`.
     #[track_caller]
     pub fn address(&self, service: &str) -> SocketAddr {
-        *self.addresses.get(service).unwrap_or_else(|| panic!("no listener '{service}'"))
+        *self
+            .addresses
+            .get(service)
+            .unwrap_or_else(|| panic!("no listener '{service}'"))
     }
 
     /// The port of a service, as text.
@@ -133,7 +191,10 @@ impl Server {
     #[track_caller]
     pub fn postroom_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let mut command = Command::new(binary());
-        command.arg("--config").arg(self.path("postroom.toml")).args(arguments);
+        command
+            .arg("--config")
+            .arg(self.path("postroom.toml"))
+            .args(arguments);
         run(&mut command, input)
     }
 
@@ -141,7 +202,15 @@ impl Server {
     #[track_caller]
     pub fn ok(&self, arguments: &[&str]) -> String {
         let ran = self.postroom(arguments);
-        assert_eq!(ran.code, 0, "postroom {}: {}{}\n{}", arguments.join(" "), ran.out, ran.err, self.log());
+        assert_eq!(
+            ran.code,
+            0,
+            "postroom {}: {}{}\n{}",
+            arguments.join(" "),
+            ran.out,
+            ran.err,
+            self.log()
+        );
         ran.out
     }
 
@@ -177,6 +246,9 @@ impl Server {
     /// Kills the process at once, as a power failure of the process would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
+            if !self.options.under.is_empty() {
+                kill_children(child.id());
+            }
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -188,7 +260,9 @@ impl Server {
         let mut child = self.child.take().expect("it runs");
         let pid = child.id().to_string();
         run(Command::new("kill").args(["-TERM", &pid]), b"");
-        let status = eventually_some("the server stops", || child.try_wait().expect("the child is ours"));
+        let status = eventually_some("the server stops", || {
+            child.try_wait().expect("the child is ours")
+        });
         status.code()
     }
 
@@ -206,22 +280,48 @@ impl Drop for Server {
     }
 }
 
+/// A tracer that is killed lets go of the server; so the server goes first.
+fn kill_children(parent: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    for child in children.unwrap_or_default().split_whitespace() {
+        run(Command::new("kill").args(["-KILL", child]), b"");
+    }
+}
+
 /// The server's binary, beside the folder of the test's own.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// It was not built.
+#[track_caller]
+pub fn binary() -> PathBuf {
     let path = profile_folder().join("postroom");
-    assert!(path.exists(), "{} is not there: run the tests by `cargo xtask test`", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: run the tests by `cargo xtask test`",
+        path.display()
+    );
     path
 }
 
 fn profile_folder() -> PathBuf {
     let own = std::env::current_exe().expect("a test has a path");
-    own.ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
+    own.ancestors()
+        .nth(2)
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 fn built(folder: &str, name: &str) -> PathBuf {
-    let target = profile_folder().parent().map(Path::to_owned).unwrap_or_default();
+    let target = profile_folder()
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default();
     let path = target.join(folder).join(format!("{name}.wasm"));
-    assert!(path.exists(), "{} is not there: run `cargo xtask plugins`", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: run `cargo xtask plugins`",
+        path.display()
+    );
     path
 }
 
