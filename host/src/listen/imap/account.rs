@@ -184,3 +184,5 @@ impl<T> OrRefusal<T> for store::Result<T> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transcripts;

@@ -10,16 +10,20 @@ use mail::limits::Limits;
 use mail::{Access, DomainId, GroupId, PersonId, Tenant, Transport};
 use net::{DriveOptions, Handler, Outlet, SendError, Stream};
 use store::{Memory, NewMailbox, NewMessage, Owner, Place, Quota, Rights, Store};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf,
+};
 use tokio::sync::Notify;
 
 use super::{Account, Quotas};
 
-const ANNA: PersonId = PersonId(1);
+pub(super) const ANNA: PersonId = PersonId(1);
 const OTTO: PersonId = PersonId(2);
+/// As in the transcripts.
+const MESSAGE_BYTES: u64 = 100_000;
 const TEAM: Owner = Owner::Group(GroupId(1));
 
-fn tenant(domain: u64) -> Tenant {
+pub(super) fn tenant(domain: u64) -> Tenant {
     Tenant::vouch(DomainId(domain))
 }
 
@@ -76,7 +80,7 @@ impl Quotas for Bytes {
     }
 }
 
-/// The adapter without the login way: whoever comes is let in.
+/// The adapter without the login way: one password opens everything.
 struct Open {
     account: Account,
     changed: Arc<Notify>,
@@ -85,10 +89,14 @@ struct Open {
 impl Handler<ImapSession> for Open {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Authenticate(_) => {
+            Ask::Authenticate(credentials)
+                if credentials.login == "ann"
+                    && credentials.password.expose_secret() == "secret" =>
+            {
                 self.account.prepare().await.expect("prepared");
                 Answer::Login(LoginOutcome::Accepted)
             }
+            Ask::Authenticate(_) => Answer::Login(LoginOutcome::Refused),
             ask => self.account.answer(ask).await,
         }
     }
@@ -112,12 +120,62 @@ impl Handler<ImapSession> for Open {
     }
 }
 
+/// Serves one connection until it ends.
+pub(super) fn serve<T>(
+    store: &Arc<dyn Store>,
+    domain: u64,
+    person: PersonId,
+    quota: Option<u64>,
+    io: T,
+) where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let changed = Arc::<Notify>::default();
+    let access = Access::person(tenant(domain), person);
+    let account = Account::new(
+        Arc::clone(store),
+        access,
+        person,
+        Box::new(Bytes(quota)),
+        Arc::clone(&changed),
+    );
+    let limits = Limits {
+        message_bytes: MESSAGE_BYTES,
+        ..Limits::default()
+    };
+    let config = Config {
+        host: "mail.abc.test".to_owned(),
+        starttls: StartTls::Absent,
+        limits,
+    };
+    let transport = Transport {
+        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        peer_port: 1,
+        encrypted: true,
+        server_name: None,
+    };
+    tokio::spawn(async move {
+        let (_stop, shutdown) = net::shutdown();
+        let mut session = ImapSession::new(Arc::new(config), &transport, Instant::now());
+        let mut handler = Open { account, changed };
+        let options = DriveOptions::default();
+        net::drive(
+            Stream::Plain(io),
+            transport,
+            &mut session,
+            &mut handler,
+            &options,
+            shutdown,
+        )
+        .await
+    });
+}
+
 /// A client that has signed in.
 struct Client {
     read: ReadHalf<DuplexStream>,
     write: WriteHalf<DuplexStream>,
     received: String,
-    _stop: net::ShutdownTrigger,
 }
 
 impl Client {
@@ -128,50 +186,15 @@ impl Client {
         quota: Option<u64>,
     ) -> Self {
         let (near, far) = tokio::io::duplex(64 * 1024);
-        let changed = Arc::<Notify>::default();
-        let access = Access::person(tenant(domain), person);
-        let account = Account::new(
-            Arc::clone(store),
-            access,
-            person,
-            Box::new(Bytes(quota)),
-            Arc::clone(&changed),
-        );
-        let config = Config {
-            host: "mail.abc.test".to_owned(),
-            starttls: StartTls::Absent,
-            limits: Limits::default(),
-        };
-        let transport = Transport {
-            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            peer_port: 1,
-            encrypted: true,
-            server_name: None,
-        };
-        let (stop, shutdown) = net::shutdown();
-        tokio::spawn(async move {
-            let mut session = ImapSession::new(Arc::new(config), &transport, Instant::now());
-            let mut handler = Open { account, changed };
-            let options = DriveOptions::default();
-            net::drive(
-                Stream::Plain(far),
-                transport,
-                &mut session,
-                &mut handler,
-                &options,
-                shutdown,
-            )
-            .await
-        });
+        serve(store, domain, person, quota, far);
         let (read, write) = tokio::io::split(near);
         let mut client = Self {
             read,
             write,
             received: String::new(),
-            _stop: stop,
         };
         client.until("* OK").await;
-        client.says("l LOGIN anybody anything").await;
+        client.says("l LOGIN ann secret").await;
         client
     }
 
