@@ -134,8 +134,8 @@ mod tests {
         assert_eq!(human(&json!([])), "none\n");
         assert_eq!(human(&json!({"message": "done"})), "done\n");
         assert_eq!(
-            human(&json!({"name": "x", "empty": null, "n": 3})),
-            "name:  x\nn:     3\n"
+            human(&json!({"empty": null, "key": "x", "name": 3})),
+            "key:   x\nname:  3\n"
         );
     }
 }
