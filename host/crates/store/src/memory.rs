@@ -62,8 +62,8 @@ impl Log for MemoryLog {
         Ok(())
     }
 
-    fn has_room(&mut self) -> bool {
-        true
+    fn has_room(&mut self) -> std::result::Result<bool, AppendError> {
+        Ok(true)
     }
 
     fn applied(&mut self) {}

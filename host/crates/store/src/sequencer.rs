@@ -42,7 +42,7 @@ pub(crate) trait Log: Send {
     /// Makes the records durable, all of them, and adds to their changes where their bodies are.
     fn append(&mut self, records: &mut [Record]) -> std::result::Result<(), AppendError>;
     /// Is there room again, after [`AppendError::Full`]?
-    fn has_room(&mut self) -> bool;
+    fn has_room(&mut self) -> std::result::Result<bool, AppendError>;
     /// The records are applied; brings the index up to date when it is time.
     fn applied(&mut self);
     /// Brings everything up to date and stops.
@@ -111,6 +111,7 @@ pub(crate) struct Sequencer {
 impl Sequencer {
     /// Runs until it is told to close, or until nobody can tell it anything any more.
     pub(crate) fn run(mut self) {
+        let _latch = LatchOnPanic(Arc::clone(&self.shared));
         let closing = loop {
             let mut jobs = Vec::new();
             match self.gather(&mut jobs) {
@@ -179,7 +180,11 @@ impl Sequencer {
     ) {
         let now = (self.shared.clock)();
         if self.is_full {
-            self.is_full = !self.log.has_room();
+            match self.log.has_room() {
+                Ok(has_room) => self.is_full = !has_room,
+                Err(AppendError::Full) => {}
+                Err(AppendError::Failed(reason)) => self.shared.latch(&reason),
+            }
         }
         let layers = self.shared.layers();
         let mut batch = Layer::new();
@@ -244,6 +249,9 @@ impl Sequencer {
         if records.is_empty() {
             return Ok(());
         }
+        if let Some(reason) = self.shared.latched.get() {
+            return Err(Error::Latched(reason.clone()));
+        }
         let first = records[0].sequence;
         for Record { outcome, .. } in &mut records {
             let changes = &outcome.changes;
@@ -303,6 +311,18 @@ impl Sequencer {
             let _ = self.events.send(event);
         }
         self.log.applied();
+    }
+}
+
+/// A panic here is our bug: nothing more is accepted, and health shows it.
+struct LatchOnPanic(Arc<Shared>);
+
+impl Drop for LatchOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.latch("the thread that orders all changes panicked");
+            self.0.ids.stop();
+        }
     }
 }
 

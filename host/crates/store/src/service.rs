@@ -592,6 +592,10 @@ impl Store for Engine {
             let _ = closed.recv();
         }
         for thread in threads {
+            // A callback may have held the last handle: then this is the notifier, on its way out.
+            if thread.thread().id() == std::thread::current().id() {
+                continue;
+            }
             if thread.join().is_err() {
                 return Err(Error::Latched("a thread of the store panicked".to_owned()));
             }

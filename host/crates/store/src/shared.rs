@@ -1,6 +1,7 @@
 //! What the threads of a store share.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -209,6 +210,13 @@ impl Shared {
     }
 }
 
+/// One callback that panics must not silence the others.
+fn guarded(call: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(call)).is_err() {
+        tracing::error!("a callback that watches the store panicked");
+    }
+}
+
 /// What a batch changed, for those who watch.
 #[derive(Debug, Default)]
 pub(crate) struct Event {
@@ -299,9 +307,11 @@ impl Watches {
                 );
             }
         }
-        calls
-            .iter()
-            .for_each(|(callback, change)| callback(*change));
-        due.iter().for_each(|callback| callback());
+        for (callback, change) in &calls {
+            guarded(|| callback(*change));
+        }
+        for callback in &due {
+            guarded(|| callback());
+        }
     }
 }

@@ -23,7 +23,7 @@ use mail::{BodyId, limits};
 
 use crate::body::{BodyRef, BodyWriter, ReadBody, WriteBody};
 use crate::content::ReadAt;
-use crate::embedded::disk::{Disk, DiskFile, Mode, is_full};
+use crate::embedded::disk::{Disk, DiskFile, Mode, is_full, is_out_of_files};
 use crate::embedded::format::StoreId;
 use crate::embedded::frames::{FRAME, Frames, write_frame};
 use crate::embedded::segment;
@@ -117,6 +117,9 @@ impl Bodies for DiskBodies {
                 .map(|file| (file, HEADER as u64)),
         };
         let (file, offset) = opened.map_err(|error| {
+            if is_out_of_files(&error) {
+                return Error::Busy;
+            }
             tracing::error!(body = %id, %error, "a stored body cannot be opened");
             Error::Damaged(format!("body {id}: {error}"))
         })?;
@@ -260,11 +263,15 @@ impl Writer {
         Ok(Some(spill.body))
     }
 
-    /// No room is this body's trouble; anything else means that the disk fails.
+    /// No room and too many open files are this body's trouble; anything else means that the
+    /// disk fails.
     fn failed(&mut self, error: &io::Error) -> Error {
         self.file = None;
         if is_full(error) {
             return Error::Full;
+        }
+        if is_out_of_files(error) {
+            return Error::Busy;
         }
         let reason = format!("writing a body failed: {error}");
         if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {

@@ -175,6 +175,17 @@ impl DiskFile for RealFile {
     }
 }
 
+/// Did it fail because too many files are open, in this process or on the machine?
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    let number = error
+        .raw_os_error()
+        .map(rustix::io::Errno::from_raw_os_error);
+    matches!(
+        number,
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    )
+}
+
 /// Did it fail for want of room (or of quota)?
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(

@@ -217,6 +217,8 @@ pub(crate) enum Failing {
     Sync(usize),
     /// The n-th write from now, once.
     Write(usize),
+    /// The n-th sync of a directory from now, once, for want of room.
+    Directory(usize),
 }
 
 #[derive(Default)]
@@ -324,18 +326,19 @@ impl Inner {
         self.state.namings.push(naming);
     }
 
-    fn fails(&mut self, is_sync: bool) -> bool {
-        let next = match (self.failing, is_sync) {
-            (Some(Failing::Sync(0)), true) | (Some(Failing::Write(0)), false) => {
-                self.failing = None;
-                return true;
-            }
-            (Some(Failing::Sync(left)), true) => Failing::Sync(left - 1),
-            (Some(Failing::Write(left)), false) => Failing::Write(left - 1),
-            _ => return false,
+    /// Is it the turn of this one? `kind` makes the same kind of failure with another count.
+    fn fails(&mut self, kind: fn(usize) -> Failing) -> bool {
+        let (Some(Failing::Sync(left))
+        | Some(Failing::Write(left))
+        | Some(Failing::Directory(left))) = self.failing
+        else {
+            return false;
         };
-        self.failing = Some(next);
-        false
+        if self.failing != Some(kind(left)) {
+            return false;
+        }
+        self.failing = left.checked_sub(1).map(kind);
+        left == 0
     }
 }
 
@@ -428,6 +431,9 @@ impl Disk for FaultDisk {
     fn sync_dir(&self, path: &str) -> Result<()> {
         let mut inner = self.lock_inner();
         inner.snapshot();
+        if inner.fails(Failing::Directory) {
+            return Err(Error::from(ErrorKind::StorageFull));
+        }
         let state = &mut inner.state;
         let (done, rest) = std::mem::take(&mut state.namings)
             .into_iter()
@@ -483,7 +489,7 @@ impl DiskFile for FaultFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut inner = self.disk.lock_inner();
-        if inner.fails(false) {
+        if inner.fails(Failing::Write) {
             return Err(eio());
         }
         inner.check_room(self.inode, offset + bytes.len() as u64)?;
@@ -521,7 +527,7 @@ impl DiskFile for FaultFile {
     fn sync(&self) -> Result<()> {
         let mut inner = self.disk.lock_inner();
         inner.snapshot();
-        if inner.fails(true) {
+        if inner.fails(Failing::Sync) {
             // As Linux does: the pages are dropped from the list, and the next sync succeeds.
             inner.state.inodes[self.inode].unsynced.clear();
             return Err(eio());

@@ -1,17 +1,16 @@
 //! The journal's writing end: group commit, new segments, and when to bring the index up to date.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::embedded::disk::{Disk, is_full};
+use crate::embedded::disk::{Disk, is_full, is_out_of_files};
 use crate::embedded::format::StoreId;
 use crate::embedded::index::Flush;
 use crate::embedded::record::{self, encode_payload, write_record};
-use crate::embedded::segment::{self, Segment};
+use crate::embedded::segment::{self, CreateError, Segment};
 use crate::keys;
 use crate::rows::{BodyAtRow, CheckpointRow, encode};
 use crate::sequencer::{AppendError, Log, Record};
@@ -86,12 +85,12 @@ impl Log for Journal {
         Ok(())
     }
 
-    fn has_room(&mut self) -> bool {
-        let has_room = self.rotate(0);
-        if let Err(error) = &has_room {
-            tracing::warn!(%error, "there is still no room for the journal");
+    fn has_room(&mut self) -> Result<bool, AppendError> {
+        match self.rotate(0) {
+            Ok(()) => Ok(true),
+            Err(AppendError::Full) => Ok(false),
+            Err(error) => Err(error),
         }
-        has_room.is_ok()
     }
 
     fn applied(&mut self) {
@@ -120,11 +119,10 @@ impl Journal {
             return Ok(());
         }
         self.rotate(length + kept)
-            .map_err(|error| failed("beginning a segment", &error))
     }
 
     /// Goes on in a new segment. All records before it are synced.
-    fn rotate(&mut self, length: u64) -> io::Result<()> {
+    fn rotate(&mut self, length: u64) -> Result<(), AppendError> {
         let first = self.synced + 1;
         let room = self.segment_bytes.max(segment::HEADER as u64 + length);
         let next = segment::create(
@@ -134,7 +132,8 @@ impl Journal {
             first,
             room,
             &[],
-        )?;
+        )
+        .map_err(|made| not_made(&made))?;
         // What was allocated and not used. Nothing hangs on it: the next start may find it.
         if let Err(error) = self.segment.file.set_length(self.offset) {
             tracing::warn!(%error, "a finished segment keeps its unused room");
@@ -146,12 +145,13 @@ impl Journal {
     }
 }
 
-/// Without room nothing was written; anything else leaves the file in doubt.
-fn failed(doing: &str, error: &io::Error) -> AppendError {
-    if is_full(error) {
+/// What passes by itself, and left the journal as it was, is no failure.
+fn not_made(made: &CreateError) -> AppendError {
+    let passes = is_full(&made.error) || is_out_of_files(&made.error);
+    if made.is_clean && passes {
         AppendError::Full
     } else {
-        AppendError::Failed(format!("{doing} failed: {error}"))
+        AppendError::Failed(format!("beginning a segment failed: {}", made.error))
     }
 }
 

@@ -168,7 +168,7 @@ fn create(disk: &dyn Disk, root: &Path, config: &Config) -> Result<StoreId, Open
         disk.create_dir(segment::DIRECTORY)?;
         disk.create_dir(bodies::DIRECTORY)?;
         disk.sync_dir("")?;
-        segment::create(disk, store, 1, 1, config.segment_bytes, &[])?;
+        segment::create(disk, store, 1, 1, config.segment_bytes, &[]).map_err(|made| made.error)?;
         format::write(disk, store)
     };
     make().map_err(io)?;
@@ -336,7 +336,7 @@ impl Log for Locked {
         self.journal.append(records)
     }
 
-    fn has_room(&mut self) -> bool {
+    fn has_room(&mut self) -> Result<bool, crate::sequencer::AppendError> {
         self.journal.has_room()
     }
 

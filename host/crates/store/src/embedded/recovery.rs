@@ -189,7 +189,7 @@ impl Recovery<'_> {
             "the journal goes on in a new segment"
         );
         let new = segment::create(&**self.disk, self.store, id, first, room, &records)
-            .map_err(|error| self.io(error))?;
+            .map_err(|made| self.io(made.error))?;
         // What was torn or copied, and the unused room. Nothing hangs on it.
         let cut = unproven.first().map_or(end, |read| read.offset);
         if let Err(error) = last.file.set_length(cut) {

@@ -49,6 +49,15 @@ pub(crate) struct Segment {
     pub(crate) file: Arc<dyn DiskFile>,
 }
 
+/// Why a segment was not made.
+#[derive(Debug)]
+pub(crate) struct CreateError {
+    pub(crate) error: io::Error,
+    /// It certainly has no name: the journal may go on as it was. Otherwise it may have one, and
+    /// a recovery would take it for the journal's end.
+    pub(crate) is_clean: bool,
+}
+
 /// Makes a segment with these bytes of records in it. It has its name, and is durable, when
 /// this returns.
 pub(crate) fn create(
@@ -58,9 +67,13 @@ pub(crate) fn create(
     first: u64,
     room: u64,
     records: &[u8],
-) -> io::Result<Segment> {
+) -> Result<Segment, CreateError> {
     let temporary = format!("{DIRECTORY}/new");
-    let file = disk.open(&temporary, Mode::Create)?;
+    let clean = |error| CreateError {
+        error,
+        is_clean: true,
+    };
+    let file = disk.open(&temporary, Mode::Create).map_err(clean)?;
     let mut bytes = encode_header(store, id, first).to_vec();
     bytes.extend_from_slice(records);
     let made = file
@@ -70,10 +83,14 @@ pub(crate) fn create(
     if let Err(error) = made {
         // The error that matters is the first; what is left is removed at the next start.
         let _ = disk.remove(&temporary);
-        return Err(error);
+        return Err(clean(error));
     }
-    disk.rename(&temporary, &path(id))?;
-    disk.sync_dir(DIRECTORY)?;
+    disk.rename(&temporary, &path(id))
+        .and_then(|()| disk.sync_dir(DIRECTORY))
+        .map_err(|error| CreateError {
+            error,
+            is_clean: false,
+        })?;
     Ok(Segment { id, first, file })
 }
 

@@ -59,6 +59,33 @@ fn f03_a_failed_write_latches() {
     );
 }
 
+/// A new segment whose name may or may not be there ends what can be told about the journal.
+#[test]
+fn f03_a_directory_that_cannot_be_synced_loses_nothing() {
+    for number in 0..12 {
+        let disk = FaultDisk::new(State::default());
+        let log = Log::default();
+        let store = open(&disk).unwrap();
+        disk.fail(Failing::Directory(number));
+        let ended = live(&store, &log);
+        assert!(
+            matches!(ended, Ok(()) | Err(Error::Full | Error::Latched(_))),
+            "{number}: {ended:?}"
+        );
+        // Full passes: the same life goes on, unless the store stopped.
+        let again: Vec<_> = (0..3).map(|_| live(&store, &log)).collect();
+        let latched = store.space().unwrap().latched.is_some();
+        assert_eq!(again[2].is_err(), latched, "{number}: {again:?}");
+        drop(store);
+        for loss in [Loss::All, Loss::Nothing, Loss::Some(9)] {
+            let context = format!("directory sync {number}, {loss:?}");
+            let store = open(&FaultDisk::new(disk.state().image(loss)))
+                .unwrap_or_else(|error| panic!("{context}: {error}"));
+            check(&store, &log.first(log.len()), &context);
+        }
+    }
+}
+
 #[test]
 fn f03_reading_goes_on_after_a_failure() {
     let disk = FaultDisk::new(State::default());
