@@ -51,15 +51,16 @@ async fn compare(
     }
     let way = match begin {
         Begin::Tls => "TLS",
-        Begin::Plain => "STARTTLS and STLS",
+        Begin::Plain => "STARTTLS, STLS",
     };
-    let messages = match by_imap.len() {
-        1 => "1 message".to_owned(),
-        count => format!("{count} messages"),
+    let told = match by_imap.len() {
+        0 => "No message, by IMAP and by POP3".to_owned(),
+        1 => "1 message, by IMAP and by POP3 the same bytes".to_owned(),
+        count => format!("{count} messages, by IMAP and by POP3 the same bytes"),
     };
     screen.check(
         by_imap == by_pop3,
-        &format!("{messages}, byte for byte the same by IMAP and by POP3 ({way})"),
+        &format!("{told} ({way})"),
         &format!("{} by IMAP, {count} by POP3", by_imap.len()),
     );
     Ok(())
@@ -75,7 +76,7 @@ fn headline(message: &[u8]) -> String {
             .unwrap_or_default();
         value.trim().to_owned()
     };
-    format!("{:<22} {}", field("From:"), field("Subject:"))
+    format!("{}: {}", field("From:"), field("Subject:"))
 }
 
 /// A domain that is not active lets nobody in.

@@ -51,7 +51,7 @@ fn at_the_door() -> Vec<Letter> {
             to: "ann@abc.test",
             message: letter("joe@example.org", "ann@abc.test", "Lunch on Friday"),
             reply: ("250 2.0.0 ", ""),
-            told: "Accepted: it was stored durably before the server said so",
+            told: "Accepted, and in ann's mailbox",
         },
         Letter {
             from: "joe@example.org",
@@ -105,7 +105,7 @@ fn policy() -> Vec<Letter> {
             to: "zoe@xyz.test",
             message: letter("luck@casino.example", "zoe@xyz.test", "You won the lottery"),
             reply: ("250 2.0.0 ", ""),
-            told: "Accepted: the same for xyz.test, which has no such policy",
+            told: "Accepted, and in zoe's mailbox: xyz.test has no such policy",
         },
     ]
 }
@@ -118,7 +118,15 @@ async fn letters(screen: &mut Screen, people: &People, letters: Vec<Letter>) -> 
             .await?;
         let (begin, containing) = letter.reply;
         shown(screen, letter.from, letter.to, &reply);
-        screen.check(reply.is(begin, containing), letter.told, &reply.text);
+        let arrived = reply.code != 250 || {
+            let subject = subject_of(&letter.message);
+            find(people, letter.to, "INBOX", subject).await?.is_some()
+        };
+        screen.check(
+            reply.is(begin, containing) && arrived,
+            letter.told,
+            &format!("{}; in the mailbox: {arrived}", reply.text),
+        );
     }
     session.quit().await
 }
@@ -139,10 +147,11 @@ async fn submission(screen: &mut Screen, people: &People) -> anyhow::Result<()> 
         .send("ann@abc.test", "zoe@xyz.test", &message)
         .await?;
     shown(screen, "ann@abc.test", "zoe@xyz.test", &reply);
+    let arrived = find(people, "zoe@xyz.test", "INBOX", subject_of(&message)).await?;
     screen.check(
-        reply.code == 250,
-        "Accepted from ann, over TLS and with her password",
-        &reply.text,
+        reply.code == 250 && arrived.is_some(),
+        "Accepted from ann, over TLS and with her password, and in zoe's mailbox",
+        &format!("{}; in the mailbox: {arrived:?}", reply.text),
     );
     let reply = session
         .send("bob@abc.test", "zoe@xyz.test", &message)
@@ -193,11 +202,11 @@ async fn filed(screen: &mut Screen, people: &People, folder: &Folder) -> anyhow:
     let reply = from_joe(screen, people, "cat@abc.test", subject).await?;
     let inbox = find(people, "cat@abc.test", "INBOX", "Subject: For the archive").await?;
     let domain = people.ask(&["domain", "show", "abc.test"]).await?;
-    let own = domain["id"].to_string();
+    let id = mail::DomainId(domain["id"].as_u64().unwrap_or(0));
     let file = folder
         .path()
         .join("files")
-        .join(own.trim_matches('"'))
+        .join(id.to_string())
         .join(FILE_PATH);
     let begin = Instant::now();
     let mut text = String::new();
@@ -266,6 +275,14 @@ async fn from_joe(
     session.quit().await?;
     shown(screen, "joe@example.org", to, &reply);
     Ok(reply)
+}
+
+/// The line with the subject.
+fn subject_of(message: &str) -> &str {
+    let mut lines = message.lines();
+    lines
+        .find(|line| line.starts_with("Subject: "))
+        .unwrap_or("Subject: ")
 }
 
 /// The lines of a message that begin so.

@@ -5,6 +5,9 @@ use std::io::{IsTerminal as _, Write as _};
 /// Columns of a text; a terminal has at least 80.
 const WIDTH: usize = 80;
 
+/// Characters that are shown of what was seen instead of what was told.
+const SEEN: usize = 600;
+
 /// Colours by ANSI number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Colour {
@@ -109,6 +112,7 @@ impl Screen {
             self.put(&format!("   {mark} {line}"));
         }
         if !is_so {
+            let seen: String = seen.chars().take(SEEN).collect();
             let told = format!("This did not turn out as told. Seen: {seen}");
             for line in wrapped(&told, WIDTH - 7) {
                 self.put(&format!("       {}", self.paint(Colour::Red, &line)));

@@ -27,7 +27,7 @@ const VERSIONS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/demo.rs")
 /// Connections at once.
 const CONNECTIONS: usize = 4;
 /// Letters between two swaps, at least.
-const STRETCH: usize = 80;
+const STRETCH: usize = 150;
 /// Whose domain and mailbox it is.
 const DOMAIN: &str = "xyz.test";
 const RECIPIENT: &str = "tom@xyz.test";
@@ -80,7 +80,7 @@ pub(super) async fn run(
         senders.spawn(send(session, connection, count, finished));
     }
     drop(count);
-    let swapped = swap(screen, people, &versions, counted).await;
+    let swapped = swap(screen, people, &versions, begin, counted).await;
     finished.store(true, Ordering::Relaxed);
     let mut sent = Vec::new();
     let mut failures = Vec::new();
@@ -191,6 +191,7 @@ async fn swap(
     screen: &Screen,
     people: &People,
     versions: &[Version; 2],
+    begin: Instant,
     mut counted: watch::Receiver<usize>,
 ) -> anyhow::Result<Vec<Swap>> {
     let rollback = vec![line(&["plugin", "rollback", DOMAIN])];
@@ -199,10 +200,9 @@ async fn swap(
         (0, &rollback),
         (1, &versions[1].swap),
     ];
-    let start = Instant::now();
     let mut swaps = vec![Swap {
-        called: start,
-        returned: start,
+        called: begin,
+        returned: begin,
         version: 0,
     }];
     let mut target = STRETCH;
