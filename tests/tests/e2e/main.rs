@@ -1,4 +1,17 @@
 //! End to end: real clients against the real binary on loopback. One scenario a file, all in one
 //! test binary.
 
+mod a_swap_is_atomic_under_load;
+mod an_option_without_its_plugin_waits;
+mod autoreply_answers_once_and_never_a_machine;
+mod domains_of_one_transaction_decide_apart;
+mod file_takes_parallel_deliveries_whole;
+mod forward_keeps_bytes_and_sender_and_stops_loops;
+mod hostile_guests_harm_nobody_else;
+mod idle_hears_of_other_sessions;
+mod limits_answer_with_their_code;
 mod mail_goes_in_by_smtp_and_out_by_imap_and_pop3;
+mod ordinary_clients_read_what_was_sent;
+mod program_gets_the_exact_bytes;
+mod shared_folders_are_read_by_members_only;
+mod the_message_way_holds_on_the_wire;
