@@ -40,12 +40,16 @@ impl Folder {
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
-    /// The file at `path`, made where it is missing, for reading and writing.
+    /// The file at `path`, made where it is missing with the folders above it, for reading and
+    /// writing.
     pub(super) fn open_file(&self, path: &Path) -> Result<File, FileError> {
         match self.open_existing(path) {
             Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_parents(path)?;
                 let exists = || io::Error::from(io::ErrorKind::AlreadyExists);
-                Ok(self.create_new(path)?.ok_or_else(exists)?)
+                let file = self.create_new(path)?.ok_or_else(exists)?;
+                self.sync_parent(path)?;
+                Ok(file)
             }
             other => other,
         }
@@ -97,18 +101,43 @@ impl Folder {
     pub(super) fn remove(&self, path: &Path) -> Result<(), FileError> {
         check(path)?;
         let name = path.file_name().unwrap_or_default();
-        match path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            None => rustix::fs::unlinkat(&self.0, name, rustix::fs::AtFlags::empty())?,
-            Some(parent) => {
-                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let parent = self.openat2(parent, flags, Mode::empty())?;
-                rustix::fs::unlinkat(&parent, name, rustix::fs::AtFlags::empty())?;
+        rustix::fs::unlinkat(self.parent(path)?, name, rustix::fs::AtFlags::empty())?;
+        Ok(())
+    }
+
+    /// The folders between this one and `path`, each made beneath the one before.
+    fn make_parents(&self, path: &Path) -> Result<(), FileError> {
+        check(path)?;
+        let mut folders: Vec<&Path> = path.ancestors().skip(1).collect();
+        // The last of them is the empty path: this folder.
+        folders.pop();
+        for folder in folders.into_iter().rev() {
+            let name = folder.file_name().unwrap_or_default();
+            let parent = self.parent(folder)?;
+            match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
+                Err(Errno::EXIST) => {}
+                Ok(()) => rustix::fs::fsync(&parent)?,
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    /// Makes a new name last: it is in the folder, not in the file.
+    fn sync_parent(&self, path: &Path) -> Result<(), FileError> {
+        Ok(rustix::fs::fsync(self.parent(path)?)?)
+    }
+
+    /// The folder that holds `path`.
+    fn parent(&self, path: &Path) -> Result<OwnedFd, FileError> {
+        let parent = path.parent().unwrap_or_else(|| Path::new(""));
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        self.openat2(parent, flags, Mode::empty())
     }
 
     /// The folder again, for a value that outlives this one.

@@ -46,7 +46,14 @@ fn d01_paths_stay_beneath_the_folder() {
     let outer = folder();
     let inner = outer.path().join("abc.test");
     fs::create_dir_all(inner.join("sub")).unwrap();
-    for good in ["mbox", "sub/mbox", "a b", "...", "sub/..mbox"] {
+    for good in [
+        "mbox",
+        "sub/mbox",
+        "new/deep/mbox",
+        "a b",
+        "...",
+        "sub/..mbox",
+    ] {
         open(&inner, good).unwrap_or_else(|error| panic!("{good}: {error}"));
     }
     let absolute = outer.path().join("out").display().to_string();
