@@ -82,8 +82,35 @@ pub(super) async fn run(site: &Site, lease: Lease) {
     let (step, progress) = steps::run(&mut attempt).await;
     let settlement = settlement(&mut attempt, step, progress).await;
     if let Err(error) = site.store.complete(&lease, settlement).await {
-        // The row is still there: its lease runs out, and the attempt is made again.
-        tracing::error!(row = %lease.row.id, %error, "an attempt could not be settled");
+        again(site, &lease, &error).await;
+    }
+}
+
+/// The commit was refused, and nothing of it happened. The row is tried again: at once where a
+/// plugin's value changed meanwhile (`compare-and-set`), else after the usual pause.
+async fn again(site: &Site, lease: &Lease, error: &store::Error) {
+    tracing::error!(row = %lease.row.id, %error, "an attempt could not be settled");
+    let pause = match error {
+        // Another worker has it, or the server stops.
+        store::Error::Stale | store::Error::Closed => return,
+        store::Error::Conflict => 1,
+        _ => site
+            .config
+            .limits
+            .retry_pause_seconds(lease.row.attempts + 1),
+    };
+    let settled = Settled::Retry {
+        due: site::now().plus_seconds(pause),
+        status: None,
+        text: format!("the outcome could not be written: {error}"),
+        delay_told: lease.row.delay_told,
+    };
+    let settlement = Settlement::new(site.store.operation_id(), settled);
+    if site.store.complete(lease, settlement).await.is_err()
+        && let Err(error) = site.store.give_back(lease)
+    {
+        // Its lease runs out in time.
+        tracing::error!(row = %lease.row.id, %error, "a queue row could not be given back");
     }
 }
 

@@ -89,7 +89,11 @@ pub(super) async fn recover(attempt: &mut Attempt<'_>) -> Option<Outcome> {
     match taken {
         Ok(Ok(TakenBack::Nothing | TakenBack::Bytes(_))) => None,
         Ok(Ok(TakenBack::Changed)) => {
-            Some(words::FILE_CHANGED.outcome_with(&[("label", &started.label)]))
+            let label = &started.label;
+            attempt.park = Some(format!(
+                "the file '{label}' was changed since the interrupted delivery"
+            ));
+            Some(words::FILE_CHANGED.outcome_with(&[("label", label)]))
         }
         Ok(Err(error)) => Some(error.outcome(&started.label)),
         Err(_) => Some(broken(&started.label)),
