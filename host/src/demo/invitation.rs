@@ -32,7 +32,7 @@ pub(super) fn show(screen: &Screen, people: &People, folder: &Folder) {
 
     screen.heading("Write a letter to ann, and read it");
     screen.line("printf 'From: me@example.org\\nSubject: Hello\\n\\nHello ann\\n' \\");
-    screen.line("  | curl --crlf -T - --mail-from me@example.org \\");
+    screen.line("  | curl -sS --crlf -T - --mail-from me@example.org \\");
     screen.line(&format!(
         "    --mail-rcpt ann@abc.test smtp://{host}:{}",
         ports.smtp.port()
@@ -41,12 +41,12 @@ pub(super) fn show(screen: &Screen, people: &People, folder: &Folder) {
     let user = ann.map_or_else(String::new, |ann| {
         format!("{}:{}", ann.address, ann.password)
     });
-    screen.line(&format!("curl -k -u {user} \\"));
+    screen.line(&format!("curl -sSk -u {user} \\"));
     screen.line(&format!(
         "    'imaps://{host}:{}/INBOX;MAILINDEX=*'",
         ports.imaps.port()
     ));
-    screen.line(&format!("curl -k -u {user} \\"));
+    screen.line(&format!("curl -sSk -u {user} \\"));
     screen.line(&format!("    pop3s://{host}:{}/1", ports.pop3s.port()));
 
     screen.heading("Administer it, in another terminal");
