@@ -532,9 +532,11 @@ impl DiskFile for FaultFile {
             inner.state.inodes[self.inode].unsynced.clear();
             return Err(eio());
         }
+        // What an earlier, failed sync forgot stays forgotten: seen, and not on the disk.
         let inode = &mut inner.state.inodes[self.inode];
-        inode.unsynced.clear();
-        inode.durable = Arc::clone(&inode.current);
+        for unsynced in std::mem::take(&mut inode.unsynced) {
+            unsynced.apply(Arc::make_mut(&mut inode.durable));
+        }
         Ok(())
     }
 }

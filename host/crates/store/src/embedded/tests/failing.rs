@@ -1,7 +1,7 @@
 //! A sync or a write fails, once: the store stops, and nothing it said is untrue.
 
 use crate::embedded::fault::{Failing, FaultDisk, Loss, State};
-use crate::embedded::tests::script::{Log, append, check, live, open};
+use crate::embedded::tests::script::{Log, append, check, inbox_uids, live, open};
 use crate::{Error, Store};
 
 /// Fails once in the script; then nothing more is accepted, and a restart has what was said.
@@ -86,6 +86,35 @@ fn f03_a_directory_that_cannot_be_synced_loses_nothing() {
     }
 }
 
+/// After a failed sync the system still shows what it could not write, as if it were there.
+#[test]
+fn f03_what_a_failed_sync_forgot_is_written_again_before_it_is_shown() {
+    let disk = FaultDisk::new(State::default());
+    let log = Log::default();
+    let store = open(&disk).unwrap();
+    append(&store, &log, 1, 500).unwrap();
+    disk.fail(Failing::Sync(0));
+    assert!(matches!(
+        append(&store, &log, 2, 500),
+        Err(Error::Latched(_))
+    ));
+    let killed = FaultDisk::new(disk.state().kill());
+    drop(store);
+    let store = open(&killed).unwrap();
+    let seen = inbox_uids(&store);
+    assert_eq!(
+        seen.len(),
+        2,
+        "the record is read from the memory of the system"
+    );
+    append(&store, &log, 3, 500).unwrap();
+    let after = killed.state().image(Loss::All);
+    drop(store);
+    let store = open(&FaultDisk::new(after)).unwrap();
+    assert_eq!(inbox_uids(&store)[..2], seen, "shown and then lost");
+    check(&store, &log.first(log.len()), "after the power loss");
+}
+
 #[test]
 fn f03_reading_goes_on_after_a_failure() {
     let disk = FaultDisk::new(State::default());
@@ -97,7 +126,7 @@ fn f03_reading_goes_on_after_a_failure() {
         append(&store, &log, 2, 500),
         Err(Error::Latched(_))
     ));
-    let uids = crate::embedded::tests::script::inbox_uids(&store);
+    let uids = inbox_uids(&store);
     assert_eq!(
         uids,
         [mail::Uid(1)],
