@@ -53,6 +53,7 @@ impl Server {
         let data = config.data.clone();
         std::fs::create_dir_all(&data)
             .with_context(|| format!("cannot make {}", data.display()))?;
+        refuse_foreign(&data)?;
         let site = Arc::new(open_site(config).await?);
         site.plugins.publish_all(&site.directory).await?;
         shared::reconcile_all(&site).await?;
@@ -199,6 +200,29 @@ fn name_and_address(bound: &Bound) -> (String, SocketAddr) {
     (bound.service().name().to_owned(), bound.address())
 }
 
+/// What may be in a data directory before the first start.
+const EXPECTED: &[&str] = &["lost+found", "tls"];
+
+/// A directory of somebody else is not made ours: a wrong path would spread a server over a
+/// home directory.
+fn refuse_foreign(data: &Path) -> anyhow::Result<()> {
+    if data.join("store").exists() {
+        return Ok(());
+    }
+    for entry in
+        std::fs::read_dir(data).with_context(|| format!("cannot read {}", data.display()))?
+    {
+        let name = entry?.file_name();
+        anyhow::ensure!(
+            EXPECTED.iter().any(|expected| name == *expected),
+            "{} has '{}' in it and no store, so it is not a postroom data directory; name an empty or a new directory by `data` in postroom.toml or by --data",
+            data.display(),
+            name.display()
+        );
+    }
+    Ok(())
+}
+
 async fn open_site(config: Config) -> anyhow::Result<Site> {
     let hostname = Domain::parse(&config.hostname)?;
     let store = open_store(&config).await?;
@@ -212,9 +236,13 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         programs: Some(labels),
         ..directory::Options::default()
     };
+    let shown = path.display().to_string();
     let opened =
         tokio::task::spawn_blocking(move || directory::EmbeddedDirectory::open(&path, options));
-    let directory = Arc::new(opened.await??);
+    let opened = opened
+        .await?
+        .with_context(|| format!("cannot open {shown}"))?;
+    let directory = Arc::new(opened);
     let resolver = DnsResolver::new(&net::dns::DnsSettings {
         servers: config.dns.clone(),
         ..Default::default()

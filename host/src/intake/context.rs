@@ -85,14 +85,16 @@ impl RecipientContext<'_> {
             .and_then(|routed| routed.domain.clone())
     }
 
-    /// The address that hooks see: as it was given.
+    /// The address that hooks see: as it was given, and the site's postmaster where RCPT TO said
+    /// `<Postmaster>` without a domain.
     pub(crate) fn address(&self) -> Option<Mailbox> {
         match &self.path {
             ForwardPath::Mailbox(mailbox) => Some(mailbox.clone()),
             ForwardPath::Postmaster => self
                 .routed
                 .as_ref()
-                .and_then(|routed| routed.resolved.clone()),
+                .and_then(|routed| routed.resolved.clone())
+                .or_else(|| self.site.routing.postmaster.clone()),
         }
     }
 }
