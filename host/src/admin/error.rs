@@ -21,8 +21,13 @@ impl ApiError {
         }
     }
 
+    /// `what` is a kind and a name: `group team@abc.test`.
     pub(crate) fn not_found(what: impl std::fmt::Display) -> Self {
-        Self::new(StatusCode::NOT_FOUND, format!("there is no {what}"))
+        let what = what.to_string();
+        let next =
+            listing(&what).map(|command| format!(": `{command}` shows those that are there"));
+        let next = next.unwrap_or_default();
+        Self::new(StatusCode::NOT_FOUND, format!("there is no {what}{next}"))
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -42,6 +47,28 @@ impl ApiError {
     }
 }
 
+/// The command that lists things of the same kind.
+fn listing(what: &str) -> Option<String> {
+    let (kind, name) = what.split_once(' ')?;
+    let domain = name.rsplit(['@', ' ']).next()?;
+    match kind {
+        "domain" => Some("postroom domain list".to_owned()),
+        "queue" => Some("postroom queue list".to_owned()),
+        "user" | "person" => Some(format!("postroom user list {domain}")),
+        "group" | "alias" => Some(format!("postroom {kind} list {domain}")),
+        _ => None,
+    }
+}
+
+/// The command that shows what a name stands for.
+fn showing(name: &str) -> String {
+    if name.contains('@') {
+        format!("`postroom explain {name}` shows what it does")
+    } else {
+        format!("`postroom domain show {name}` shows it")
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Json(json!({ "error": self.message }))).into_response()
@@ -52,8 +79,10 @@ impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> Self {
         let message = error.to_string();
         match error {
-            AdminError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, message),
-            AdminError::Taken { .. } => Self::conflict(message),
+            AdminError::NotFound(what) => Self::not_found(what),
+            AdminError::Taken { name, .. } => {
+                Self::conflict(format!("{message}: {}", showing(&name)))
+            }
             AdminError::Invalid { .. } => Self::invalid(message),
             AdminError::Denied(_) => Self::denied(message),
             AdminError::Temporary(_) => Self::unavailable(message),
@@ -65,7 +94,7 @@ impl From<LookupError> for ApiError {
     fn from(error: LookupError) -> Self {
         let message = error.to_string();
         match error {
-            LookupError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, message),
+            LookupError::NotFound(what) => Self::not_found(what),
             LookupError::Temporary(_) => Self::unavailable(message),
         }
     }

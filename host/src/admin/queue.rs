@@ -43,7 +43,8 @@ pub(super) async fn show(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let row = api.site.store.queue_row(&site(), parse(&id)?)?;
+    let id = parse(&id)?;
+    let row = api.site.store.queue_row(&site(), id).map_err(about(id))?;
     let mut shown = brief(&row);
     let access = match api.site.directory.snapshot().domain_by_id(row.domain) {
         Ok(domain) => Access {
@@ -93,7 +94,8 @@ pub(super) async fn retry(
         return Ok(Json(json!({ "message": format!("{count} are tried now") })));
     }
     let id = parse(&id)?;
-    api.site.store.retry_now(&site(), id).await?;
+    let retried = api.site.store.retry_now(&site(), id).await;
+    retried.map_err(about(id))?;
     Ok(Json(json!({ "message": format!("{id} is tried now") })))
 }
 
@@ -102,7 +104,8 @@ pub(super) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let id = parse(&id)?;
-    api.site.store.remove(&site(), id).await?;
+    let removed = api.site.store.remove(&site(), id).await;
+    removed.map_err(about(id))?;
     Ok(Json(
         json!({ "message": format!("Removed {id}; nobody is told") }),
     ))
@@ -112,6 +115,13 @@ const fn site() -> Access {
     Access {
         tenant: Tenant::HOST,
         principal: Principal::Site,
+    }
+}
+
+fn about(id: QueueId) -> impl Fn(store::Error) -> ApiError {
+    move |error| match error {
+        store::Error::NotFound => ApiError::not_found(format!("queue entry {id}")),
+        error => error.into(),
     }
 }
 

@@ -20,6 +20,17 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
+/// Nobody serves at the socket.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no server answers at {}: start one with `postroom serve`, or name its data directory with --data",
+    socket.display()
+)]
+pub(crate) struct NoServer {
+    socket: PathBuf,
+    source: std::io::Error,
+}
+
 /// A way to the running server.
 pub(crate) struct Client {
     /// The admin socket.
@@ -55,12 +66,12 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
-        let stream = UnixStream::connect(&self.socket).await.with_context(|| {
-            format!(
-                "no server answers at {}: start one with `postroom serve`, or name its data directory with --data",
-                self.socket.display()
-            )
-        })?;
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|source| NoServer {
+                socket: self.socket.clone(),
+                source,
+            })?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);

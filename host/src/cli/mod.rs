@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 pub use args::{Arguments, Command};
-use client::{Client, Refused, segment};
+use client::{Client, NoServer, Refused, segment};
 
 /// Runs one command against a running server.
 pub async fn run(arguments: &Arguments) -> ExitCode {
@@ -41,14 +41,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
             _ => ExitCode::from(1),
         };
     }
-    let unreachable = error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| {
-            matches!(
-                io.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
-            )
-        })
-    });
+    let unreachable = error.chain().any(|cause| cause.is::<NoServer>());
     ExitCode::from(if unreachable { 5 } else { 1 })
 }
 
