@@ -1,6 +1,6 @@
 //! A client that speaks lines: what goes over the wire is what the test says.
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -130,9 +130,16 @@ impl Line {
     }
 
     /// Everything until the peer closes.
+    ///
+    /// # Panics
+    /// It does not close.
+    #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        let _ = self.reader.read_to_end(&mut rest);
+        if let Err(error) = self.reader.read_to_end(&mut rest) {
+            // A reset is an end too.
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+        }
         rest
     }
 }

@@ -124,14 +124,14 @@ const fn alpn(service: Service) -> Alpn {
 
 /// The one line a connection gets that is not taken.
 fn refusal_line(service: Service, refusal: Refusal) -> Vec<u8> {
-    let word = match refusal {
-        Refusal::Full => &words::TOO_MANY_CONNECTIONS,
-        Refusal::TooManyFromPeer => &words::TOO_MANY_FROM_YOU,
-    };
-    let text = word.text();
-    match service {
-        Service::Imap | Service::Imaps => format!("* BYE {text}\r\n").into_bytes(),
-        Service::Pop3 | Service::Pop3s => format!("-ERR {text}\r\n").into_bytes(),
-        _ => word.reply().wire(),
+    match (service, refusal) {
+        (Service::Imap | Service::Imaps, _) => {
+            format!("* {}\r\n", words::IMAP_TOO_MANY_CONNECTIONS.line()).into_bytes()
+        }
+        (Service::Pop3 | Service::Pop3s, _) => {
+            format!("{}\r\n", words::POP3_TOO_MANY_CONNECTIONS.line()).into_bytes()
+        }
+        (_, Refusal::Full) => words::TOO_MANY_CONNECTIONS.reply().wire(),
+        (_, Refusal::TooManyFromPeer) => words::TOO_MANY_FROM_YOU.reply().wire(),
     }
 }

@@ -11,6 +11,7 @@ mod file_takes_parallel_deliveries_whole;
 mod forward_keeps_bytes_and_sender_and_stops_loops;
 mod hostile_guests_harm_nobody_else;
 mod idle_hears_of_other_sessions;
+mod imaplib_finds_every_command;
 mod limits_answer_with_their_code;
 mod logging_in_takes_the_login_way;
 mod mail_goes_in_by_smtp_and_out_by_imap_and_pop3;
