@@ -152,7 +152,7 @@ words! {
     MESSAGE_TOO_BIG = smtp(552, 3, 4), "The message is larger than {bytes} bytes",
         "SIZE or the message itself is over `limits.message_bytes`.", "Send a smaller message.";
     TEXT_LINE_TOO_LONG = smtp(554, 6, 0), "A line of the message is too long",
-        "A text line over 1,000 bytes without CRLF (RFC 5321 §4.5.3.1.6).", "Look at the client.";
+        "A text line over 64 KiB without CRLF (RFC 5321 §4.5.3.1.6 asks for 1,000 bytes).", "Look at the client.";
     BARE_LINE_ENDING = smtp(554, 6, 0), "The message has a bare CR or LF",
         "A line ending other than CRLF; taking it would let mail be smuggled.", "Look at the client.";
     NUL_IN_MESSAGE = smtp(554, 6, 0), "The message has a NUL byte",
