@@ -109,8 +109,9 @@ async fn deliver(
     Ok(runtime.deliver(&chain, input).await)
 }
 
-/// What the plugin wants to happen joins the settling commit; a file is written first, since it
-/// cannot.
+/// What the plugin wants to happen joins the settling commit; a file cannot, and is written when
+/// everything else is ready. Where one of them fails the others do not happen either: the next
+/// attempt asks for them again. `kv` stays, as with every deferral.
 async fn apply(attempt: &mut Attempt<'_>, work: &OptionWork, report: DeliverReport) -> Outcome {
     let done = matches!(report.outcome, Outcome::Done { .. });
     attempt
@@ -119,7 +120,12 @@ async fn apply(attempt: &mut Attempt<'_>, work: &OptionWork, report: DeliverRepo
     if !done {
         return report.outcome;
     }
-    for effect in &report.effects {
+    let kept = attempt.effects.len();
+    let (files, others): (Vec<_>, Vec<_>) = report
+        .effects
+        .iter()
+        .partition(|effect| matches!(effect, Effect::Append(_)));
+    for effect in others.into_iter().chain(files) {
         let applied = match effect {
             Effect::Kv(_) => Ok(()),
             Effect::Submit(submission) => effects::submit(attempt, submission).await,
@@ -132,6 +138,7 @@ async fn apply(attempt: &mut Attempt<'_>, work: &OptionWork, report: DeliverRepo
             Effect::Append(append) => files::append(attempt, append).await,
         };
         if let Err(outcome) = applied {
+            attempt.effects.truncate(kept);
             return *outcome;
         }
     }
