@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{Change, Directory as _, DirectoryAdmin as _, GroupChanges, GroupEntry, NewGroup};
-use mail::Principal;
+use directory::{
+    Change, Directory as _, DirectoryAdmin as _, DomainEntry, GroupChanges, GroupEntry, NewGroup,
+};
+use mail::{Access, Mailbox, Principal};
 use serde_json::{Value, json};
+use store::Owner;
 
 use super::domains::{find, read};
 use super::users::parse;
@@ -45,13 +48,8 @@ pub(super) async fn show(
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
-    let domain = api.site.directory.domain(address.domain()).await?;
-    let groups = api.site.directory.groups(domain.tenant()).await?;
-    let group = groups
-        .iter()
-        .find(|group| group.addresses().any(|own| own.key() == address.key()));
-    let group = group.ok_or_else(|| ApiError::not_found(format!("group {address}")))?;
-    serde_json::to_value(&**group)
+    let (_, group) = find_group(&api, &address).await?;
+    serde_json::to_value(&*group)
         .map(Json)
         .map_err(|error| ApiError::unavailable(error.to_string()))
 }
@@ -78,10 +76,32 @@ pub(super) async fn remove(
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
+    let (domain, group) = find_group(&api, &address).await?;
     api.site
         .directory
         .apply(by, Change::RemoveGroup(address.clone()))
         .await?;
-    shared::reconcile(&api.site, address.domain()).await?;
+    // Nobody is a member of what is gone; its mail stays.
+    api.site
+        .store
+        .set_members(
+            &Access::system(domain.tenant()),
+            Owner::Group(group.id),
+            Vec::new(),
+        )
+        .await?;
     Ok(Json(json!({ "message": format!("Removed {address}") })))
+}
+
+async fn find_group(
+    api: &Api,
+    address: &Mailbox,
+) -> Result<(Arc<DomainEntry>, Arc<GroupEntry>), ApiError> {
+    let domain = api.site.directory.domain(address.domain()).await?;
+    let groups = api.site.directory.groups(domain.tenant()).await?;
+    let group = groups
+        .into_iter()
+        .find(|group| group.addresses().any(|own| own.key() == address.key()))
+        .ok_or_else(|| ApiError::not_found(format!("group {address}")))?;
+    Ok((domain, group))
 }

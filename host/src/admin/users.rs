@@ -11,6 +11,7 @@ use store::Owner;
 
 use super::domains::{find, read};
 use super::{Api, ApiError, passwords};
+use crate::shared;
 
 pub(super) async fn list(
     State(api): State<Api>,
@@ -35,6 +36,11 @@ pub(super) async fn add(
     }
     let address = new.mail.clone();
     api.site.directory.apply(by, Change::AddPerson(new)).await?;
+    // A group may have waited for this address. The person is there in any case, and the password
+    // is shown only now.
+    if let Err(error) = shared::reconcile(&api.site, address.domain()).await {
+        tracing::warn!(%address, ?error, "shared mailboxes could not be brought in line");
+    }
     Ok(Json(with_password(format!("Added {address}"), shown)))
 }
 
@@ -72,6 +78,7 @@ pub(super) async fn set(
         .directory
         .apply(by, Change::SetPerson(address.clone(), changes))
         .await?;
+    shared::reconcile(&api.site, address.domain()).await?;
     Ok(Json(json!({ "message": format!("Changed {address}") })))
 }
 
