@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::users::parse;
 use super::{Api, ApiError};
-use crate::intake::{Mode, RecipientContext, Transaction, run_recipient};
+use crate::intake::{Fate, Mode, RecipientContext, Transaction, run_recipient};
 use crate::site;
 
 #[derive(Deserialize)]
@@ -56,6 +56,7 @@ pub(super) async fn show(
         transaction: &mut transaction,
         path,
         routed: None,
+        fate: Fate::default(),
         sentences: Vec::new(),
     };
     let (step, reply) = run_recipient(&mut context).await;

@@ -54,6 +54,23 @@ pub(crate) struct Transaction {
     pub(crate) group: Option<DecisionGroup>,
 }
 
+/// What plugins want to become of a recipient's copy, where it is neither delivered nor refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Fate {
+    pub(crate) discard: bool,
+    pub(crate) quarantine: Option<String>,
+}
+
+impl Fate {
+    /// Adds what one more ruling wants; the first reason for quarantine stays.
+    pub(crate) fn add(&mut self, ruling: &Ruling) {
+        self.discard |= ruling.discard;
+        if self.quarantine.is_none() {
+            self.quarantine.clone_from(&ruling.quarantine);
+        }
+    }
+}
+
 /// A recipient that was taken.
 #[derive(Debug, Clone)]
 pub(crate) struct Taken {
@@ -65,6 +82,7 @@ pub(crate) struct Taken {
     /// The hosted domain it belongs to.
     pub(crate) domain: Option<Arc<DomainFacts>>,
     pub(crate) targets: Vec<Target>,
+    pub(crate) fate: Fate,
     pub(crate) sentences: Vec<StepSentence>,
 }
 
@@ -74,6 +92,7 @@ pub(crate) struct RecipientContext<'a> {
     pub(crate) transaction: &'a mut Transaction,
     pub(crate) path: ForwardPath,
     pub(crate) routed: Option<Routed>,
+    pub(crate) fate: Fate,
     pub(crate) sentences: Vec<StepSentence>,
 }
 

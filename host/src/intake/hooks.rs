@@ -22,8 +22,6 @@ pub(crate) struct DomainHooks {
     calls: plugin::Transaction,
     /// What earlier hooks want to happen when the message is accepted.
     effects: Vec<plugin::Effect>,
-    quarantine: Option<String>,
-    discard: bool,
 }
 
 /// What a domain's plugins said at one point.
@@ -68,8 +66,6 @@ impl DomainHooks {
             group,
             calls,
             effects: Vec::new(),
-            quarantine: None,
-            discard: false,
         }
     }
 
@@ -89,8 +85,6 @@ impl DomainHooks {
         let report = self.calls.data(message, Vec::new()).await;
         let mut ruling = self.rule(site, report, Keep::Now).await;
         ruling.notes = self.calls.notes().clone();
-        ruling.discard |= self.discard;
-        ruling.quarantine = ruling.quarantine.or_else(|| self.quarantine.clone());
         ruling
     }
 
@@ -109,7 +103,12 @@ impl DomainHooks {
         match report.verdict {
             Verdict::Reject(reply) | Verdict::Defer(reply) | Verdict::Disconnect(reply) => {
                 ruling.refusal = Some(reply);
-                ruling.effects = kv_effects(&report.effects, site::now());
+                let mut effects = report.effects;
+                if keep == Keep::Now {
+                    // What earlier hooks agreed to counts as refused with the message.
+                    effects.splice(0..0, std::mem::take(&mut self.effects));
+                }
+                ruling.effects = kv_effects(&effects, site::now());
                 return ruling;
             }
             Verdict::Discard => ruling.discard = true,
@@ -117,14 +116,8 @@ impl DomainHooks {
             Verdict::Proceed | Verdict::Settle | Verdict::Delay { .. } | Verdict::Score { .. } => {}
         }
         self.effects.extend(report.effects);
-        match keep {
-            Keep::Later => {
-                self.discard |= ruling.discard;
-                self.quarantine = ruling.quarantine.take().or_else(|| self.quarantine.take());
-            }
-            Keep::Now => {
-                ruling.effects = kv_effects(&std::mem::take(&mut self.effects), site::now());
-            }
+        if keep == Keep::Now {
+            ruling.effects = kv_effects(&std::mem::take(&mut self.effects), site::now());
         }
         ruling
     }
@@ -146,7 +139,8 @@ fn direction_for(transaction: &Transaction, domain: DomainId) -> Direction {
     }
 }
 
-/// What is kept of a refusing hook (`kv`: so greylisting works). The peer need not wait for it.
+/// What is kept of hooks where nothing is stored (`kv`: so greylisting works). The peer need not
+/// wait for it.
 pub(super) fn keep_refused(site: &Site, domain: DomainId, ruling: &Ruling) {
     if ruling.effects.is_empty() {
         return;

@@ -8,10 +8,10 @@ use mail::{
     Body, Class, Direction, EnhancedStatus, Envelope, ForwardPath, Localpart, Mailbox, Outcome,
     Reply, ReversePath, Timestamp, words,
 };
-use routing::{Sender, Target};
-use store::{Accept, Piece};
+use routing::{Routed, Sender, Target};
+use store::{Accept, Piece, QueueRow};
 
-use super::context::{Mode, RecipientContext, Taken, Transaction};
+use super::context::{Fate, Mode, RecipientContext, Taken, Transaction};
 use super::message::looping::goes_round;
 use super::plan::{Plan, Undeliverable};
 use super::steps::run_recipient;
@@ -52,6 +52,7 @@ pub(crate) async fn plan(site: &Site, mail: Internal) -> (Option<Accept>, Vec<Un
             transaction: &mut transaction,
             path,
             routed: None,
+            fate: Fate::default(),
             sentences: Vec::new(),
         };
         let (_, reply) = run_recipient(&mut context).await;
@@ -69,6 +70,7 @@ pub(crate) async fn plan(site: &Site, mail: Internal) -> (Option<Accept>, Vec<Un
                 address: recipient.clone(),
                 domain,
                 targets: vec![later],
+                fate: Fate::default(),
                 sentences: Vec::new(),
             });
         }
@@ -81,6 +83,7 @@ pub(crate) async fn plan(site: &Site, mail: Internal) -> (Option<Accept>, Vec<Un
         envelope: &transaction.envelope,
         operation: site.store.operation_id(),
         recipients: &transaction.recipients,
+        submitter: None,
         rulings: &BTreeMap::new(),
         pieces: mail.pieces,
         sentences: &[],
@@ -90,12 +93,46 @@ pub(crate) async fn plan(site: &Site, mail: Internal) -> (Option<Accept>, Vec<Un
     (Some(accept), undeliverable)
 }
 
+/// A queued message whose recipient stands for others by now: each gets a row, or a copy, of its
+/// own. The queue life goes on.
+pub(crate) fn split(
+    site: &Site,
+    row: &QueueRow,
+    routed: Routed,
+    targets: Vec<Target>,
+    pieces: Vec<Piece>,
+) -> (Accept, Vec<Undeliverable>) {
+    let taken = Taken {
+        id: row.recipient,
+        original: row.original.clone(),
+        address: row.address.clone(),
+        domain: routed.domain,
+        targets,
+        fate: Fate::default(),
+        sentences: Vec::new(),
+    };
+    let plan = Plan {
+        site,
+        envelope: &row.envelope,
+        operation: site.store.operation_id(),
+        recipients: &[taken],
+        submitter: None,
+        rulings: &BTreeMap::new(),
+        pieces,
+        sentences: &[],
+    };
+    plan.make()
+}
+
 /// A report about what cannot be delivered; none where nobody wants one.
+///
+/// # Errors
+/// The report could not be written down.
 pub(crate) async fn report(
     site: &Site,
     failed: &[Undeliverable],
     about: &Returned,
-) -> Option<Accept> {
+) -> store::Result<Option<Accept>> {
     let recipients: Vec<_> = failed
         .iter()
         .map(|failed| reported(&failed.original, &failed.address, &outcome(&failed.reply)))
@@ -123,13 +160,16 @@ pub(crate) fn reported(original: &str, address: &Mailbox, outcome: &Outcome) -> 
     }
 }
 
-/// A report, planned like any other mail of this host.
+/// A report, planned like any other mail of this host; none where nobody wants one.
+///
+/// # Errors
+/// The report could not be written down.
 pub(crate) async fn write_report(
     site: &Site,
     kind: Kind,
     recipients: &[ReportedRecipient],
     about: &Returned,
-) -> Option<Accept> {
+) -> store::Result<Option<Accept>> {
     let id = site.store.envelope_id().to_string();
     let report = ReportRequest {
         kind,
@@ -142,10 +182,13 @@ pub(crate) async fn write_report(
         now: site::now(),
         unique: &id,
     }
-    .write()?;
-    let mut writer = site.store.begin_body().ok()?;
-    writer.write(&report.message).ok()?;
-    let body = writer.finish().ok()?;
+    .write();
+    let Some(report) = report else {
+        return Ok(None);
+    };
+    let mut writer = site.store.begin_body()?;
+    writer.write(&report.message)?;
+    let body = writer.finish()?;
     let mail = Internal {
         reverse_path: ReversePath::Null,
         recipients: vec![report.recipient],
@@ -159,7 +202,7 @@ pub(crate) async fn write_report(
         utf8: report.utf8,
     };
     // A report that cannot be delivered itself ends here (RFC 5321 §6.1).
-    Box::pin(plan(site, mail)).await.0
+    Ok(Box::pin(plan(site, mail)).await.0)
 }
 
 /// Who reports are from.

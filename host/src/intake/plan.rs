@@ -51,6 +51,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) envelope: &'a Envelope,
     pub(crate) operation: OperationId,
     pub(crate) recipients: &'a [Taken],
+    /// The domain of the person who submits: its hooks decide about every copy.
+    pub(crate) submitter: Option<DomainId>,
     /// What each domain's hooks said.
     pub(crate) rulings: &'a BTreeMap<DomainId, Ruling>,
     /// The message without our trace fields.
@@ -70,7 +72,11 @@ impl Plan<'_> {
                 .domain
                 .as_ref()
                 .and_then(|domain| self.rulings.get(&domain.id));
-            if ruling.is_some_and(|ruling| ruling.discard) {
+            let mut fate = taken.fate.clone();
+            for ruling in ruling.into_iter().chain(self.submitters_ruling()) {
+                fate.add(ruling);
+            }
+            if fate.discard {
                 self.part(
                     &mut parts,
                     None,
@@ -96,7 +102,6 @@ impl Plan<'_> {
                 });
                 continue;
             }
-            let quarantine = ruling.and_then(|ruling| ruling.quarantine.clone());
             let mut by_address: BTreeMap<(Option<DomainId>, Mailbox, Kind), Vec<Action>> =
                 BTreeMap::new();
             for target in &taken.targets {
@@ -113,7 +118,7 @@ impl Plan<'_> {
                 }
                 let (domain, address, kind) = place_of(target, taken);
                 let mut actions = actions_for(self.site, target, ruling, now);
-                if let Some(reason) = &quarantine {
+                if let Some(reason) = &fate.quarantine {
                     actions = vec![parked(target, ruling, reason, now)];
                 }
                 by_address
@@ -135,6 +140,13 @@ impl Plan<'_> {
                 });
             }
         }
+        if self
+            .submitters_ruling()
+            .is_some_and(|ruling| !ruling.effects.is_empty())
+        {
+            // The effects come with the part, also where nobody of that domain gets a copy.
+            self.part(&mut parts, self.submitter, None);
+        }
         for part in parts.values_mut() {
             part.trace.extend(lines(self.sentences, None, now));
         }
@@ -147,6 +159,10 @@ impl Plan<'_> {
             },
             undeliverable,
         )
+    }
+
+    fn submitters_ruling(&self) -> Option<&Ruling> {
+        self.submitter.and_then(|id| self.rulings.get(&id))
     }
 
     /// The part of a domain, made when it is first needed.
@@ -174,7 +190,13 @@ impl Plan<'_> {
             self.site.hostname.as_str(),
             single,
         ))];
-        let edited = ruling.and_then(|ruling| ruling.edited.as_ref());
+        // What leaves this server goes as the submitting domain edited it.
+        let editor = if domain.is_some() {
+            ruling
+        } else {
+            self.submitters_ruling()
+        };
+        let edited = editor.and_then(|ruling| ruling.edited.as_ref());
         part.pieces
             .extend(super::edits::apply(edited, self.pieces.clone()));
         if let Some(ruling) = ruling {

@@ -12,7 +12,7 @@ use store::BodyWriter;
 
 use super::{SignIn, SignedIn, Watchdog};
 use crate::intake::{
-    MessageContext, Mode, RecipientContext, Transaction, run_message, run_recipient,
+    Fate, MessageContext, Mode, RecipientContext, Transaction, run_message, run_recipient,
 };
 use crate::site::{self, Site};
 
@@ -233,6 +233,7 @@ impl Adapter {
             transaction: &mut open.transaction,
             path,
             routed: None,
+            fate: Fate::default(),
             sentences: Vec::new(),
         };
         let (step, reply) = run_recipient(&mut context).await;

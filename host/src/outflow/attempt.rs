@@ -260,8 +260,8 @@ async fn report(
         &attempt.lease.row.address,
         &outcome,
     );
-    if let Some(accept) = internal::write_report(attempt.site, kind, &[recipient], &returned).await
-    {
+    let report = internal::write_report(attempt.site, kind, &[recipient], &returned).await?;
+    if let Some(accept) = report {
         attempt.effects.push(Effect::Accept(Box::new(accept)));
     }
     Ok(())

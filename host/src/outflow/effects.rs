@@ -2,10 +2,12 @@
 
 use mail::{Body, Mailbox, Outcome, words};
 use plugin::{Forward, Submission};
+use routing::{Routed, Target};
 use store::{Effect, Flags, NewMessage, Piece, Place};
 
 use super::attempt::{Attempt, unreadable};
-use crate::intake::internal::{self, Internal};
+use crate::intake::Undeliverable;
+use crate::intake::internal::{self, Internal, Returned};
 use crate::site;
 
 /// How an effect that cannot be applied ends the attempt.
@@ -87,19 +89,50 @@ pub(super) fn file(attempt: &mut Attempt<'_>, place: Option<Place>, names: &[Str
     Ok(())
 }
 
+/// The message to those that its recipient stands for by now.
+pub(super) async fn split(
+    attempt: &mut Attempt<'_>,
+    routed: Routed,
+    targets: Vec<Target>,
+) -> Applied {
+    let row = &attempt.lease.row;
+    let pieces = vec![attempt.whole()];
+    let (accept, undeliverable) = internal::split(attempt.site, row, routed, targets, pieces);
+    if !accept.parts.is_empty() {
+        attempt.effects.push(Effect::Accept(Box::new(accept)));
+    }
+    let returned = attempt.returned().map_err(|error| unreadable(&error))?;
+    tell(attempt, &undeliverable, returned).await
+}
+
 async fn send(attempt: &mut Attempt<'_>, mail: Internal) -> Applied {
+    let reverse_path = mail.reverse_path.clone();
     let (accept, undeliverable) = internal::plan(attempt.site, mail).await;
     if let Some(accept) = accept {
         attempt.effects.push(Effect::Accept(Box::new(accept)));
     }
-    for failed in &undeliverable {
+    let mut returned = attempt.returned().map_err(|error| unreadable(&error))?;
+    // Who is told is who sends this message, not who sent the one it was made from.
+    returned.envelope.reverse_path = reverse_path;
+    tell(attempt, &undeliverable, returned).await
+}
+
+/// A report about what could not be delivered.
+async fn tell(
+    attempt: &mut Attempt<'_>,
+    undeliverable: &[Undeliverable],
+    returned: Returned,
+) -> Applied {
+    for failed in undeliverable {
         attempt.note("internal", format!("{}: {}", failed.address, failed.reply));
     }
     if undeliverable.is_empty() {
         return Ok(());
     }
-    let returned = attempt.returned().map_err(|error| unreadable(&error))?;
-    if let Some(report) = internal::report(attempt.site, &undeliverable, &returned).await {
+    let report = internal::report(attempt.site, undeliverable, &returned)
+        .await
+        .map_err(|error| unreadable(&error))?;
+    if let Some(report) = report {
         attempt.effects.push(Effect::Accept(Box::new(report)));
     }
     Ok(())

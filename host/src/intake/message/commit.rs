@@ -4,6 +4,7 @@ use mail::{limits, words};
 use store::Effect;
 
 use super::super::context::{Flow, MessageContext};
+use super::super::hooks::keep_refused;
 use super::super::internal;
 use super::super::plan::Plan;
 use crate::listen::reply_to;
@@ -14,6 +15,11 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         envelope: &context.transaction.envelope,
         operation: context.site.store.operation_id(),
         recipients: &context.transaction.recipients,
+        submitter: context
+            .transaction
+            .submitter
+            .as_ref()
+            .map(|(tenant, _)| tenant.domain()),
         rulings: &context.rulings,
         pieces: vec![context.body.piece()],
         sentences: &context.sentences,
@@ -28,19 +34,25 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         message: beginning,
         size: context.body.len(),
     };
-    let report = internal::report(context.site, &undeliverable, &returned).await;
-    if let Some(report) = report {
+    let report = match internal::report(context.site, &undeliverable, &returned).await {
+        Ok(report) => report,
+        Err(error) => return Flow::Answer(reply_to(&error)),
+    };
+    if accept.parts.iter().all(|part| part.recipients.is_empty()) {
+        // Nobody gets a copy: it is discarded, or all that is left is the report.
+        for (id, ruling) in &context.rulings {
+            keep_refused(context.site, *id, ruling);
+        }
+        let Some(report) = report else {
+            return Flow::Answer(
+                words::ACCEPTED.reply_with(&[("id", &context.transaction.envelope.id.to_string())]),
+            );
+        };
+        accept = report;
+    } else if let (Some(report), Some(part)) = (report, accept.parts.first_mut()) {
         // A report to a verified sender, in the same commit: refused by one domain, taken by
         // others.
-        match accept.parts.first_mut() {
-            Some(part) => part.effects.push(Effect::Accept(Box::new(report))),
-            None => accept = report,
-        }
-    }
-    if accept.parts.is_empty() {
-        return Flow::Answer(
-            words::ACCEPTED.reply_with(&[("id", &context.transaction.envelope.id.to_string())]),
-        );
+        part.effects.push(Effect::Accept(Box::new(report)));
     }
     match context.site.store.accept(accept).await {
         Ok(_) => Flow::Answer(

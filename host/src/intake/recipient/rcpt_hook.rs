@@ -22,6 +22,7 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
             }
             return Flow::Answer(reply.clone());
         }
+        context.fate.add(&ruling);
     }
     Flow::Next(String::new())
 }

@@ -31,6 +31,7 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
         address,
         domain: routed.domain,
         targets,
+        fate: std::mem::take(&mut context.fate),
         sentences: std::mem::take(&mut context.sentences),
     });
     Flow::Answer(words::RECIPIENT_OK.reply())
