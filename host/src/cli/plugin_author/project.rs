@@ -65,32 +65,42 @@ fn standalone(manifest: &str) -> String {
     let workspace: toml::Table = include_str!("../../../../Cargo.toml")
         .parse()
         .unwrap_or_default();
-    let shared = |kind: &str, name: &str| workspace.get("workspace")?.get(kind)?.get(name).cloned();
     let mut table: toml::Table = manifest.parse().unwrap_or_default();
     table.remove("lints");
     table.insert("workspace".to_owned(), toml::Table::new().into());
-    for (section, kind) in [
-        ("package", "package"),
-        ("dependencies", "dependencies"),
-        ("dev-dependencies", "dependencies"),
-    ] {
-        let Some(entries) = table.get_mut(section).and_then(toml::Value::as_table_mut) else {
-            continue;
-        };
-        for (name, value) in entries.iter_mut() {
-            if value.get("workspace").and_then(toml::Value::as_bool) == Some(true)
-                && let Some(real) = shared(kind, name)
-            {
-                *value = real;
-            }
+    inherit(&mut table, &workspace, "package", "package");
+    with_dependencies(&mut table, &workspace);
+    let targets = table.get_mut("target").and_then(toml::Value::as_table_mut);
+    for (_, target) in targets.into_iter().flatten() {
+        if let Some(target) = target.as_table_mut() {
+            with_dependencies(target, &workspace);
         }
     }
     toml::to_string(&table).unwrap_or_default()
 }
 
+fn with_dependencies(table: &mut toml::Table, workspace: &toml::Table) {
+    for section in ["dependencies", "dev-dependencies"] {
+        inherit(table, workspace, section, "dependencies");
+    }
+}
+
+/// Replaces each `workspace = true` of a section by what the workspace says.
+fn inherit(table: &mut toml::Table, workspace: &toml::Table, section: &str, kind: &str) {
+    let shared = |name: &str| workspace.get("workspace")?.get(kind)?.get(name).cloned();
+    let entries = table.get_mut(section).and_then(toml::Value::as_table_mut);
+    for (name, value) in entries.into_iter().flatten() {
+        if value.get("workspace").and_then(toml::Value::as_bool) == Some(true)
+            && let Some(real) = shared(name)
+        {
+            *value = real;
+        }
+    }
+}
+
 fn manifest(name: &str, sdk: &Path) -> String {
     format!(
-        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n[dependencies]\npostroom-sdk = {{ path = {:?} }}\n\n[profile.release]\nopt-level = \"s\"\nlto = true\npanic = \"abort\"\nstrip = true\n\n[workspace]\n",
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n[dependencies]\npostroom-sdk = {{ path = {:?} }}\n\n[profile.release]\nopt-level = \"s\"\nlto = true\npanic = \"abort\"\nstrip = true\n\n[workspace]\nexclude = [\".postroom-sdk\"]\n",
         sdk.display().to_string()
     )
 }
