@@ -38,8 +38,9 @@ macro_rules! __export_hook {
     ($plugin:ty, CheckConfig) => { $crate::__export_hook!(@ $plugin, check_config); };
     (@ $plugin:ty, $hook:ident) => {
         const _: () = {
-            type Plugin = $crate::glue::Adapter<$plugin>;
-            $crate::glue::$hook::export!(Plugin with_types_in $crate::glue::$hook);
+            // A name that no author gives a plugin: a type may not stand for itself.
+            type PostroomExport = $crate::glue::Adapter<$plugin>;
+            $crate::glue::$hook::export!(PostroomExport with_types_in $crate::glue::$hook);
         };
     };
 }
