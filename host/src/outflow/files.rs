@@ -6,20 +6,21 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use delivery::file::{FileSpec, LockedFile, MboxReader, Postmark, TakenBack};
-use mail::{Outcome, words};
+use delivery::file::{FileError, FileSpec, LockedFile, MboxReader, Postmark, TakenBack};
+use mail::{Access, Outcome, words};
 use plugin::{FileAppend, FileContent};
-use store::{Content, Started};
+use store::{Content, Lease, Parked, ParkedReason, QueueRow, Settled, Settlement, Source, Started};
 
 use super::attempt::{Attempt, unreadable};
 use super::effects::Applied;
+use crate::site::{self, Site};
 
 /// How long a lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Appends to a file, durably, before the row is settled.
 pub(super) async fn append(attempt: &mut Attempt<'_>, append: &FileAppend) -> Applied {
-    let (folder, path) = locate(attempt, &append.label)?;
+    let (folder, path) = locate(attempt.site, &attempt.lease.row, &append.label)?;
     let content = attempt
         .site
         .store
@@ -53,7 +54,7 @@ pub(super) async fn append(attempt: &mut Attempt<'_>, append: &FileAppend) -> Ap
         return Err(Box::new(unreadable(&error)));
     }
     let what = append.content.clone();
-    let postmark = postmark(attempt);
+    let postmark = postmark(&attempt.lease.row);
     let written = tokio::task::spawn_blocking(move || match what {
         FileContent::Bytes(bytes) => file.append(bytes.as_slice()),
         FileContent::Mbox => file.append_message(&postmark, Reading::new(content)),
@@ -66,38 +67,128 @@ pub(super) async fn append(attempt: &mut Attempt<'_>, append: &FileAppend) -> Ap
     }
 }
 
-/// Looks at an attempt that a crash left open. `None`: the attempt may be made.
-pub(super) async fn recover(attempt: &mut Attempt<'_>) -> Option<Outcome> {
-    let started = attempt.lease.row.started.clone()?;
-    let Some(length) = started.file_length else {
-        return after_crash(attempt, &started.label);
+/// What was found in a file of an attempt that a crash left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Nothing of the message stands there (any more): the attempt may be made.
+    Clean,
+    /// All of it stands there: the attempt had done its work.
+    Whole,
+    /// Somebody else changed the file: a person should look.
+    Changed,
+}
+
+/// Looks at every file that an attempt was writing when the server died, before any new attempt
+/// is made: once somebody has appended behind half a message, it could not be taken back. The
+/// last one to begin is looked at first, since a file is cut from its end. What was found is
+/// settled durably, so that the next crash does not ask again about a file that has grown.
+pub(super) async fn recover_all(site: &Site) {
+    let leases = site
+        .store
+        .claim("recovery", site::now(), RECOVERY_SECONDS, usize::MAX);
+    let mut open = Vec::new();
+    for lease in leases.unwrap_or_default() {
+        match lease
+            .row
+            .started
+            .as_ref()
+            .and_then(|started| started.file_length)
+        {
+            Some(length) => open.push((length, lease)),
+            None => give_back(site, &lease),
+        }
+    }
+    open.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+    for (length, lease) in open {
+        let found = look(site, &lease.row, length).await;
+        tracing::info!(row = %lease.row.id, ?found, "an interrupted delivery to a file");
+        let settlement = Settlement::new(site.store.operation_id(), settled(&lease, found));
+        if let Err(error) = site.store.complete(&lease, settlement).await {
+            tracing::error!(row = %lease.row.id, %error, "an interrupted delivery could not be settled");
+            give_back(site, &lease);
+        }
+    }
+}
+
+/// How long the look at all files may take.
+const RECOVERY_SECONDS: i64 = 3600;
+
+fn give_back(site: &Site, lease: &Lease) {
+    if let Err(error) = site.store.give_back(lease) {
+        // Its lease runs out in time.
+        tracing::error!(row = %lease.row.id, %error, "a queue row could not be given back");
+    }
+}
+
+fn settled(lease: &Lease, found: Found) -> Settled {
+    let label = lease
+        .row
+        .started
+        .as_ref()
+        .map_or("", |started| started.label.as_str());
+    match found {
+        Found::Whole => Settled::Done,
+        Found::Clean => Settled::Retry {
+            due: site::now(),
+            status: None,
+            text: "the server stopped during the delivery".to_owned(),
+            delay_told: lease.row.delay_told,
+        },
+        Found::Changed => Settled::Parked(Parked {
+            reason: ParkedReason::Circuit,
+            text: format!("the file '{label}' was changed since the interrupted delivery"),
+            resume: lease.row.work.clone(),
+            expires: None,
+        }),
+    }
+}
+
+async fn look(site: &Site, row: &QueueRow, length: u64) -> Found {
+    let label = row
+        .started
+        .as_ref()
+        .map_or("", |started| started.label.as_str());
+    let Ok((folder, path)) = locate(site, row, label) else {
+        return Found::Changed;
     };
-    let (folder, path) = match locate(attempt, &started.label) {
-        Ok(found) => found,
-        Err(outcome) => return Some(*outcome),
+    let Ok(domain) = site.directory.snapshot().domain_by_id(row.domain) else {
+        return Found::Changed;
     };
-    let content = match attempt.site.store.leased_content(attempt.lease) {
-        Ok(content) => content,
-        Err(error) => return Some(unreadable(&error)),
+    let content = site
+        .store
+        .content(&Access::system(domain.tenant()), Source::Queue(row.id));
+    let Ok(content) = content else {
+        return Found::Changed;
     };
-    let postmark = postmark(attempt);
-    let taken = tokio::task::spawn_blocking(move || {
+    let postmark = postmark(row);
+    let looked = tokio::task::spawn_blocking(move || {
         let mut file = LockedFile::open(&folder, &path, LOCK_WAIT)?;
-        file.take_back(length, MboxReader::new(&postmark, Reading::new(content)))
+        let intended = || MboxReader::new(&postmark, Reading::new(content.clone()));
+        Ok::<_, FileError>(match file.take_back(length, intended())? {
+            TakenBack::Nothing | TakenBack::Bytes(_) => Found::Clean,
+            TakenBack::Changed if file.holds_whole(length, intended())? => Found::Whole,
+            TakenBack::Changed => Found::Changed,
+        })
     })
     .await;
-    match taken {
-        Ok(Ok(TakenBack::Nothing | TakenBack::Bytes(_))) => None,
-        Ok(Ok(TakenBack::Changed)) => {
-            let label = &started.label;
-            attempt.park = Some(format!(
-                "the file '{label}' was changed since the interrupted delivery"
-            ));
-            Some(words::FILE_CHANGED.outcome_with(&[("label", label)]))
+    match looked {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            tracing::error!(row = %row.id, %error, "an interrupted delivery to a file cannot be looked at");
+            Found::Changed
         }
-        Ok(Err(error)) => Some(error.outcome(&started.label)),
-        Err(_) => Some(broken(&started.label)),
+        Err(_) => Found::Changed,
     }
+}
+
+/// What to do with an attempt that a crash left open. `None`: it may be made. Files were looked
+/// at when the server started.
+pub(super) fn recover(attempt: &mut Attempt<'_>) -> Option<Outcome> {
+    let started = attempt.lease.row.started.clone()?;
+    if started.file_length.is_some() {
+        return None;
+    }
+    after_crash(attempt, &started.label)
 }
 
 /// A program that may have run already: what the operator chose for its label.
@@ -126,36 +217,25 @@ fn after_crash(attempt: &mut Attempt<'_>, label: &str) -> Option<Outcome> {
 }
 
 /// Folder and path of a label: the operator maps labels, each domain has a folder of its own.
-fn locate(attempt: &Attempt<'_>, label: &str) -> Result<(PathBuf, PathBuf), Box<Outcome>> {
+fn locate(site: &Site, row: &QueueRow, label: &str) -> Result<(PathBuf, PathBuf), Box<Outcome>> {
     let unknown = || Box::new(words::FILE_NOT_APPROVED.outcome_with(&[("label", label)]));
-    let file = attempt
-        .site
-        .config
-        .file
-        .iter()
-        .find(|file| file.label == label)
-        .ok_or_else(unknown)?;
+    let mut files = site.config.file.iter();
+    let file = files.find(|file| file.label == label).ok_or_else(unknown)?;
     let spec = FileSpec {
         label: label.to_owned(),
         path: file.path.to_string_lossy().into_owned(),
     };
-    let path = spec.path_for(attempt.lease.row.address.localpart());
+    let path = spec.path_for(row.address.localpart());
     let path = path.map_err(|error| Box::new(error.outcome(label)))?;
     // By id: a domain that comes back under an old name finds no old files.
-    let folder = attempt
-        .site
-        .config
-        .data
-        .join("files")
-        .join(attempt.lease.row.domain.to_string());
+    let folder = site.config.data.join("files").join(row.domain.to_string());
     Ok((folder, path))
 }
 
-fn postmark(attempt: &Attempt<'_>) -> Postmark {
-    let envelope = &attempt.lease.row.envelope;
+fn postmark(row: &QueueRow) -> Postmark {
     Postmark {
-        sender: envelope.reverse_path.clone(),
-        received: envelope.received,
+        sender: row.envelope.reverse_path.clone(),
+        received: row.envelope.received,
     }
 }
 

@@ -36,6 +36,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Works until the server stops; attempts under way are finished.
 pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
+    files::recover_all(&site).await;
     let called = Arc::new(Notify::new());
     let caller = Arc::clone(&called);
     let _watch = site.store.on_due(Box::new(move || caller.notify_one()));

@@ -258,6 +258,29 @@ impl LockedFile {
         Ok(TakenBack::Bytes(bytes))
     }
 
+    /// Does all of `intended` stand at `start`, whatever comes behind it? Then the interrupted
+    /// append had done its work.
+    ///
+    /// # Errors
+    /// File or `intended` cannot be read.
+    pub fn holds_whole(&mut self, start: u64, mut intended: impl Read) -> Result<bool, FileError> {
+        self.file.seek(SeekFrom::Start(start))?;
+        let mut expected = vec![0; PIECE];
+        let mut written = vec![0; PIECE];
+        loop {
+            let length = intended.read(&mut expected).map_err(FileError::Source)?;
+            if length == 0 {
+                return Ok(true);
+            }
+            match self.file.read_exact(&mut written[..length]) {
+                Ok(()) if expected[..length] == written[..length] => {}
+                Ok(()) => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Is everything from `start` on a beginning of `intended`?
     fn holds_beginning(&mut self, start: u64, mut intended: impl Read) -> Result<bool, FileError> {
         self.file.seek(SeekFrom::Start(start))?;

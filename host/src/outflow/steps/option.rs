@@ -28,7 +28,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
         let reply = words::UNKNOWN_USER.reply_with(&[("address", &address)]);
         return Progress::Ended(intake::internal::outcome(&reply));
     };
-    if let Some(outcome) = files::recover(attempt).await {
+    if let Some(outcome) = files::recover(attempt) {
         return Progress::Ended(outcome);
     }
     let report = match deliver(attempt, &work, &option, &delivery).await {
