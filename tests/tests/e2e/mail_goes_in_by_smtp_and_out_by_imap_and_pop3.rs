@@ -28,5 +28,13 @@ fn mail_goes_in_by_smtp_and_out_by_imap_and_pop3() {
     let server = Server::start();
     server.domain("abc.test");
     server.user("ann@abc.test", &[]);
-    python(CLIENT, &[&server.port("mx"), &server.port("imaps"), &server.port("pop3s")]).ok();
+    python(
+        CLIENT,
+        &[
+            &server.port("mx"),
+            &server.port("imaps"),
+            &server.port("pop3s"),
+        ],
+    )
+    .ok();
 }
