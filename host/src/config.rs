@@ -52,7 +52,7 @@ pub struct Config {
 }
 
 /// Certificate and key in PEM. Without them a self-signed certificate is made.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
     /// Chain, leaf first.
@@ -62,7 +62,7 @@ pub struct Tls {
 }
 
 /// How a login name says its domain.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Login {
     /// Between user and domain in names without `@`.
@@ -81,7 +81,7 @@ impl Default for Login {
 }
 
 /// A program of the approved list. A domain names it by label only.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Program {
     /// What domains call it.
@@ -112,7 +112,7 @@ impl Default for Program {
 }
 
 /// A file of the approved list, beneath each domain's own folder.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct File {
     /// What domains call it.
@@ -122,7 +122,7 @@ pub struct File {
 }
 
 /// A way out.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Channel {
     /// Its name in routes, logs and metrics.
@@ -134,7 +134,7 @@ pub struct Channel {
 }
 
 /// Which domain goes which way out: exact name, `.suffix` or `*`; the most specific wins.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Route {
     /// Exact name, `.suffix` or `*`.

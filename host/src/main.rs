@@ -30,10 +30,13 @@ fn main() -> ExitCode {
             } else {
                 LogFormat::Text
             });
-            let served = arguments.load_config().and_then(|mut config| {
+            let port_offset = *port_offset;
+            let arguments = arguments.clone();
+            let served = runtime.block_on(server::run(move || {
+                let mut config = arguments.load_config()?;
                 config.listen.port_offset = port_offset.unwrap_or(config.listen.port_offset);
-                runtime.block_on(server::run(config))
-            });
+                Ok(config)
+            }));
             served.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
         }
         Command::Demo { exit, port_offset } => {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mail::{Domain, Mailbox};
+use mail::Domain;
 use net::{
     CertificateFiles, Certificates, DnsResolver, Gate, GateLimits, Shutdown, ShutdownTrigger,
 };
@@ -22,6 +22,8 @@ use crate::config::Config;
 use crate::listen::{self, Bound};
 use crate::outflow;
 use crate::plugins::Plugins;
+use crate::reload::Reload;
+use crate::settings::{LiveSettings, Settings};
 use crate::site::Site;
 use crate::telemetry::Metrics;
 use crate::{metrics_http, shared};
@@ -34,13 +36,18 @@ pub struct Server {
     tasks: JoinSet<anyhow::Result<()>>,
     outflow: JoinSet<()>,
     outflow_trigger: ShutdownTrigger,
+    reload: Reload,
 }
 
-/// Runs a server until SIGTERM or Ctrl-C.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let server = Server::start(config).await?;
+/// Runs a server until SIGTERM or Ctrl-C. `read` reads the configuration, now and at SIGHUP.
+///
+/// # Errors
+/// The configuration is wrong, or something could not be opened.
+pub async fn run(read: impl Fn() -> anyhow::Result<Config> + Send + 'static) -> anyhow::Result<()> {
+    let server = Server::start(read()?).await?;
     server.announce();
     server.stop_at_signal();
+    tokio::spawn(server.reload.clone().at_signal(read));
     server.stopped().await
 }
 
@@ -57,14 +64,15 @@ impl Server {
         let site = Arc::new(open_site(config).await?);
         site.plugins.publish_all(&site.directory).await?;
         shared::reconcile_all(&site).await?;
-        let certificates = certificates(&site)?;
+        let settings = site.settings();
+        let certificates = certificates(&settings.config)?;
         let listeners = listen::bind_all(&site)?;
-        let admin_listener = admin::bind(&site.config.admin_socket())?;
+        let admin_listener = admin::bind(&settings.config.admin_socket())?;
         let (trigger, shutdown) = net::shutdown();
         let trigger = Arc::new(trigger);
         let mut tasks = JoinSet::new();
         let mut bound: Vec<(String, SocketAddr)> = listeners.iter().map(name_and_address).collect();
-        for address in site.config.listen.metrics() {
+        for address in settings.config.listen.metrics() {
             let listener = net::bind(address)
                 .with_context(|| format!("cannot listen on {address} for metrics"))?;
             bound.push(("metrics".to_owned(), listener.local_addr()?));
@@ -75,7 +83,12 @@ impl Server {
             ));
         }
         let bound = Arc::new(bound);
-        let gate = Gate::new(GateLimits::from(&site.config.limits));
+        let gate = Gate::new(GateLimits::from(&settings.config.limits));
+        let reload = Reload {
+            site: Arc::clone(&site),
+            certificates: certificates.clone(),
+            gate: gate.clone(),
+        };
         for listener in listeners {
             let certificates = certificates.clone();
             tasks.spawn(listen::serve(
@@ -106,6 +119,7 @@ impl Server {
             tasks,
             outflow,
             outflow_trigger,
+            reload,
         })
     }
 
@@ -150,7 +164,7 @@ impl Server {
         self.site.metrics.ready.set(0);
         self.outflow_trigger.stop();
         while self.outflow.join_next().await.is_some() {}
-        let socket = self.site.config.admin_socket();
+        let socket = self.site.settings().config.admin_socket();
         if let Err(error) = std::fs::remove_file(&socket) {
             tracing::debug!(%error, "the admin socket was gone");
         }
@@ -167,7 +181,8 @@ impl Server {
         }
         let nobody = self.site.directory.snapshot().domains().is_empty();
         if nobody {
-            let data = self.site.config.data.display();
+            let settings = self.site.settings();
+            let data = settings.config.data.display();
             eprintln!(
                 "\nThis server has no domains yet. In another terminal:\n  postroom --data {data} domain add abc.test\n  postroom --data {data} user add ann@abc.test\n"
             );
@@ -257,8 +272,6 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         allow_plaintext: false,
     });
     Ok(Site {
-        routing: routing_site(&config)?,
-        trusted: config.trusted()?,
         hostname,
         directory,
         store,
@@ -268,7 +281,7 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         login,
         maildrops: listen::Maildrops::default(),
         remote,
-        config,
+        settings: LiveSettings::new(Settings::new(config)?),
     })
 }
 
@@ -285,58 +298,14 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(opened?))
 }
 
-fn routing_site(config: &Config) -> anyhow::Result<routing::Site> {
-    let postmaster = config
-        .postmaster
-        .as_deref()
-        .map(Mailbox::parse)
-        .transpose()?;
-    let channels: Vec<String> = config
-        .channel
-        .iter()
-        .map(|channel| channel.name.clone())
-        .collect();
-    let routes = config
-        .route
-        .iter()
-        .map(|route| {
-            let own = config
-                .channel
-                .iter()
-                .find(|channel| channel.name == route.channel);
-            let host = route
-                .host
-                .as_deref()
-                .or_else(|| own.and_then(|channel| channel.host.as_deref()));
-            Ok(routing::Route {
-                pattern: route
-                    .domain
-                    .parse()
-                    .with_context(|| format!("route '{}'", route.domain))?,
-                channel: route.channel.clone(),
-                host: host
-                    .map(str::parse)
-                    .transpose()
-                    .with_context(|| format!("route '{}'", route.domain))?,
-            })
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let routes = routing::RouteTable::new(routes, &channels)?;
-    Ok(routing::Site {
-        postmaster,
-        routes,
-        ..routing::Site::default()
-    })
-}
-
 /// The configured certificate, or a self-signed one made at the first start.
-fn certificates(site: &Site) -> anyhow::Result<Certificates> {
-    let files = match (&site.config.tls.certificate, &site.config.tls.key) {
+fn certificates(config: &Config) -> anyhow::Result<Certificates> {
+    let files = match (&config.tls.certificate, &config.tls.key) {
         (Some(chain), Some(key)) => CertificateFiles {
             chain: chain.clone(),
             key: key.clone(),
         },
-        _ => self_signed(&site.config.data, &site.hostname)?,
+        _ => self_signed(&config.data, &Domain::parse(&config.hostname)?)?,
     };
     Ok(Certificates::load(files, [])?)
 }

@@ -6,13 +6,14 @@ use mail::{Domain, Timestamp};
 use net::Resolver;
 use store::Store;
 
-use crate::config::{Config, Network};
 use crate::plugins::Plugins;
+use crate::settings::{LiveSettings, Settings};
 use crate::telemetry::Metrics;
 
 /// The shared parts of one server.
 pub(crate) struct Site {
-    pub(crate) config: Config,
+    /// What SIGHUP may change; [`Site::settings`] reads it.
+    pub(crate) settings: LiveSettings,
     pub(crate) hostname: Domain,
     pub(crate) directory: Arc<directory::EmbeddedDirectory>,
     pub(crate) store: Arc<dyn Store>,
@@ -23,10 +24,13 @@ pub(crate) struct Site {
     /// Which INBOXes POP3 sessions have open.
     pub(crate) maildrops: crate::listen::Maildrops,
     pub(crate) remote: delivery::remote::Remote,
-    /// What routing needs of the configuration.
-    pub(crate) routing: routing::Site,
-    /// `trusted_networks`, read.
-    pub(crate) trusted: Vec<Network>,
+}
+
+impl Site {
+    /// The settings in force now. Whoever decides something takes them once.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.now()
+    }
 }
 
 /// The time of day; the only place of the host that reads it for mail.

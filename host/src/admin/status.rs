@@ -16,7 +16,7 @@ pub(super) async fn show(State(api): State<Api>) -> Result<Json<Value>, ApiError
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "hostname": api.site.hostname,
-        "data": api.site.config.data,
+        "data": api.site.settings().config.data,
         "listeners": listeners,
         "free_bytes": space.free,
         "takes_mail": space.latched.is_none() && space.has_room(),

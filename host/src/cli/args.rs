@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 /// A mail platform that hosts many virtual domains on one server.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(
     name = "postroom",
     version,
@@ -47,7 +47,7 @@ impl Arguments {
 }
 
 /// The commands.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run the server.
     Serve {
@@ -135,7 +135,7 @@ pub enum Command {
 }
 
 /// `postroom domain …`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum DomainCommand {
     /// Add a domain.
     #[command(
@@ -186,7 +186,7 @@ pub enum DomainCommand {
 }
 
 /// `postroom user …`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum UserCommand {
     /// Add a person. Without a password option a password is made and shown once.
     #[command(
@@ -245,7 +245,7 @@ pub enum UserCommand {
 }
 
 /// `postroom group …`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum GroupCommand {
     /// Add a group.
     #[command(
@@ -296,7 +296,7 @@ pub enum GroupCommand {
 }
 
 /// `postroom alias …`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum AliasCommand {
     /// Add an alias.
     #[command(
@@ -322,7 +322,7 @@ pub enum AliasCommand {
 }
 
 /// `postroom plugin …`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum PluginCommand {
     /// Check a component and keep it on the server.
     #[command(after_help = "Example:\n  postroom plugin install target/greeter.wasm")]
@@ -431,7 +431,7 @@ pub enum PluginCommand {
 }
 
 /// `postroom queue …`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum QueueCommand {
     /// List what waits.
     List {

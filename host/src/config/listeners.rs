@@ -6,7 +6,7 @@ use mail::Service;
 use serde::{Deserialize, Serialize};
 
 /// Where each service listens. An empty list switches a service off; port 0 takes any free one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listeners {
     /// Mail from other servers, 25.

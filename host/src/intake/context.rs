@@ -113,7 +113,7 @@ impl RecipientContext<'_> {
                 .routed
                 .as_ref()
                 .and_then(|routed| routed.resolved.clone())
-                .or_else(|| self.site.routing.postmaster.clone()),
+                .or_else(|| self.site.settings().routing.postmaster.clone()),
         }
     }
 }

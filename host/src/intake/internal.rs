@@ -210,7 +210,8 @@ fn postmaster(site: &Site) -> Mailbox {
     let own = Localpart::parse("postmaster")
         .map(|localpart| Mailbox::new(localpart, site.hostname.clone()));
     // "postmaster" is a local part.
-    site.routing
+    site.settings()
+        .routing
         .postmaster
         .clone()
         .or_else(|| own.ok())

@@ -267,7 +267,7 @@ pub(crate) fn actions_for(
     ruling: Option<&Ruling>,
     now: Timestamp,
 ) -> Vec<Action> {
-    let expires = now.plus_seconds(site.config.limits.queue_life_seconds);
+    let expires = now.plus_seconds(site.settings().config.limits.queue_life_seconds);
     match target {
         Target::Mailbox { domain, person, .. } => {
             let (place, quota) = place_for(site, *domain, *person);

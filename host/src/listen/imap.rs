@@ -46,7 +46,7 @@ pub(super) async fn attend(
         } else {
             StartTls::Offered
         },
-        limits: site.config.limits.clone(),
+        limits: site.settings().config.limits.clone(),
     };
     let Connection {
         stream,

@@ -45,7 +45,8 @@ impl Bound {
 
 /// Binds every mail listener, before anything is served.
 pub(crate) fn bind_all(site: &Site) -> anyhow::Result<Vec<Bound>> {
-    site.config
+    site.settings()
+        .config
         .listen
         .services()
         .into_iter()
@@ -81,7 +82,7 @@ pub(crate) async fn serve(
     let mut options = ListenOptions::new(service.name(), move |refusal| {
         refusal_line(service, refusal)
     });
-    options.grace = std::time::Duration::from_secs(site.config.drain_seconds);
+    options.grace = std::time::Duration::from_secs(site.settings().config.drain_seconds);
     let mut drive = DriveOptions::default();
     if service.is_implicit_tls() {
         options = options.with_implicit_tls(tls);

@@ -31,7 +31,7 @@ pub(super) async fn attend(
     } else {
         Tls::Available
     };
-    let config = Config::new(site.hostname.clone(), tls, &site.config.limits);
+    let config = Config::new(site.hostname.clone(), tls, &site.settings().config.limits);
     let Connection {
         stream,
         transport,

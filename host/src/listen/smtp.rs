@@ -34,7 +34,7 @@ pub(super) async fn attend(
         Tls::Available
     };
     let mut config = Config::new(site.hostname.clone(), mode, tls);
-    config.limits = site.config.limits.clone();
+    config.limits = site.settings().config.limits.clone();
     let Connection {
         stream,
         transport,
@@ -175,6 +175,7 @@ impl Adapter {
             }
             None if self
                 .site
+                .settings()
                 .trusted
                 .iter()
                 .any(|network| network.contains(self.transport.peer)) =>

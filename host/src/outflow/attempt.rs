@@ -95,6 +95,7 @@ async fn again(site: &Site, lease: &Lease, error: &store::Error) {
         store::Error::Stale | store::Error::Closed => return,
         store::Error::Conflict => 1,
         _ => site
+            .settings()
             .config
             .limits
             .retry_pause_seconds(lease.row.attempts + 1),
@@ -194,7 +195,7 @@ async fn deferred(
     let row = &attempt.lease.row;
     let mut told = row.delay_told;
     let waited = attempt.now.seconds() - row.created.seconds();
-    if !told && waited >= attempt.site.config.limits.delay_notice_seconds {
+    if !told && waited >= attempt.site.settings().config.limits.delay_notice_seconds {
         let status = status.unwrap_or(EnhancedStatus::new(mail::Class::Transient, 4, 7));
         let outcome = Outcome::Deferred {
             status,
@@ -229,6 +230,7 @@ fn retry(
     let row = &attempt.lease.row;
     let pause = attempt
         .site
+        .settings()
         .config
         .limits
         .retry_pause_seconds(row.attempts + 1);

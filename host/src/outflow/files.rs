@@ -193,8 +193,8 @@ pub(super) fn recover(attempt: &mut Attempt<'_>) -> Option<Outcome> {
 
 /// A program that may have run already: what the operator chose for its label.
 fn after_crash(attempt: &mut Attempt<'_>, label: &str) -> Option<Outcome> {
-    let config = attempt
-        .site
+    let settings = attempt.site.settings();
+    let config = settings
         .config
         .program
         .iter()
@@ -219,7 +219,8 @@ fn after_crash(attempt: &mut Attempt<'_>, label: &str) -> Option<Outcome> {
 /// Folder and path of a label: the operator maps labels, each domain has a folder of its own.
 fn locate(site: &Site, row: &QueueRow, label: &str) -> Result<(PathBuf, PathBuf), Box<Outcome>> {
     let unknown = || Box::new(words::FILE_NOT_APPROVED.outcome_with(&[("label", label)]));
-    let mut files = site.config.file.iter();
+    let settings = site.settings();
+    let mut files = settings.config.file.iter();
     let file = files.find(|file| file.label == label).ok_or_else(unknown)?;
     let spec = FileSpec {
         label: label.to_owned(),
@@ -228,7 +229,11 @@ fn locate(site: &Site, row: &QueueRow, label: &str) -> Result<(PathBuf, PathBuf)
     let path = spec.path_for(row.address.localpart());
     let path = path.map_err(|error| Box::new(error.outcome(label)))?;
     // By id: a domain that comes back under an old name finds no old files.
-    let folder = site.config.data.join("files").join(row.domain.to_string());
+    let folder = settings
+        .config
+        .data
+        .join("files")
+        .join(row.domain.to_string());
     Ok((folder, path))
 }
 

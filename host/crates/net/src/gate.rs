@@ -48,12 +48,12 @@ pub struct Gate(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    limits: GateLimits,
     counts: Mutex<Counts>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    limits: GateLimits,
     all: usize,
     by_group: HashMap<Group, usize>,
 }
@@ -69,9 +69,18 @@ impl Gate {
     /// A gate with nobody in.
     pub fn new(limits: GateLimits) -> Self {
         Self(Arc::new(Inner {
-            limits,
-            counts: Mutex::default(),
+            counts: Mutex::new(Counts {
+                limits,
+                all: 0,
+                by_group: HashMap::new(),
+            }),
         }))
+    }
+
+    /// Other bounds from now on. Connections that are open stay, also those beyond the new
+    /// bounds.
+    pub fn set_limits(&self, limits: GateLimits) {
+        self.0.counts().limits = limits;
     }
 
     /// A place for a connection from `peer`, held until the permit is dropped.
@@ -80,8 +89,8 @@ impl Gate {
     /// The bound that is reached.
     pub fn admit(&self, peer: IpAddr) -> Result<Permit, Refusal> {
         let groups = groups(peer);
-        let limits = &self.0.limits;
         let mut counts = self.0.counts();
+        let limits = counts.limits;
         if counts.all >= limits.connections {
             return Err(Refusal::Full);
         }

@@ -13,10 +13,11 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
         recipient: context.path.clone(),
         sender: context.transaction.sender,
     };
+    let settings = context.site.settings();
     let mut answers = Answers::default();
     let routed = loop {
         let table = context.site.directory.table();
-        match routing::route(&request, &context.site.routing, &*table, &answers) {
+        match routing::route(&request, &settings.routing, &*table, &answers) {
             Way::NeedsDns(domain) => {
                 let answer = ask_dns(context.site, request.sender, &domain).await;
                 answers.dns(domain, answer);

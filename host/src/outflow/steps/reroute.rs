@@ -34,9 +34,10 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
         sender: Sender::Internal,
     };
     let table = directory::Directory::table(&*attempt.site.directory);
+    let settings = attempt.site.settings();
     let mut answers = Answers::default();
     let routed = loop {
-        match route(&request, &attempt.site.routing, &*table, &answers) {
+        match route(&request, &settings.routing, &*table, &answers) {
             // The channel asks DNS at its own attempt.
             Way::NeedsDns(domain) => answers.dns(domain, DnsAnswer::Temporary),
             Way::NeedsResolve(address) => answers.resolved(&address, Vec::new()),

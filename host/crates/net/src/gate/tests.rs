@@ -107,3 +107,17 @@ fn the_operator_s_numbers_leave_room_for_other_networks() {
         }
     );
 }
+
+#[test]
+fn other_bounds_hold_from_the_next_connection_on() {
+    let gate = Gate::new(GateLimits::new(2, 2));
+    let peer: IpAddr = "192.0.2.1".parse().expect("an address");
+    let _first = gate.admit(peer).expect("a place");
+    let _second = gate.admit(peer).expect("a place");
+    assert_eq!(gate.admit(peer).err(), Some(Refusal::Full));
+    gate.set_limits(GateLimits::new(3, 3));
+    let third = gate.admit(peer).expect("a place more");
+    gate.set_limits(GateLimits::new(1, 1));
+    drop(third);
+    assert_eq!(gate.admit(peer).err(), Some(Refusal::Full), "the open ones stay and count");
+}
