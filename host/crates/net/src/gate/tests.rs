@@ -119,5 +119,9 @@ fn other_bounds_hold_from_the_next_connection_on() {
     let third = gate.admit(peer).expect("a place more");
     gate.set_limits(GateLimits::new(1, 1));
     drop(third);
-    assert_eq!(gate.admit(peer).err(), Some(Refusal::Full), "the open ones stay and count");
+    assert_eq!(
+        gate.admit(peer).err(),
+        Some(Refusal::Full),
+        "the open ones stay and count"
+    );
 }
