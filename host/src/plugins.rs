@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use directory::EmbeddedDirectory;
+use directory::{Directory, DirectoryAdmin};
 use mail::{Access, Principal, Tenant};
 use plugin::{BindingSpec, ChainSpec, Digest, Manifest, Runtime};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl Plugins {
     pub(crate) async fn start(
         config: &Config,
         store: Arc<dyn Store>,
-        directory: Arc<EmbeddedDirectory>,
+        directory: Arc<dyn DirectoryAdmin>,
     ) -> anyhow::Result<Self> {
         let capabilities = Arc::new(HostCapabilities::new(
             config,
@@ -127,8 +127,8 @@ impl Plugins {
 
     /// Publishes the chain of every domain, at start. A chain that cannot be loaded leaves its
     /// domain without one: hooks then do not run, so the domain's mail is deferred.
-    pub(crate) async fn publish_all(&self, directory: &EmbeddedDirectory) -> anyhow::Result<()> {
-        for domain in directory.snapshot().domains() {
+    pub(crate) async fn publish_all(&self, directory: &dyn Directory) -> anyhow::Result<()> {
+        for domain in directory.domains().await? {
             if let Err(error) = self.publish_stored(domain.tenant()).await {
                 tracing::error!(domain = %domain.name, ?error, "the plugins of a domain cannot be loaded");
                 self.broken

@@ -31,6 +31,8 @@ use crate::{metrics_http, shared};
 /// A running server.
 pub struct Server {
     site: Arc<Site>,
+    /// Were there no domains at the start?
+    nobody: bool,
     bound: Arc<Vec<(String, SocketAddr)>>,
     trigger: Arc<ShutdownTrigger>,
     tasks: JoinSet<anyhow::Result<()>>,
@@ -62,8 +64,13 @@ impl Server {
             .with_context(|| format!("cannot make {}", data.display()))?;
         refuse_foreign(&data)?;
         let site = Arc::new(open_site(config).await?);
-        site.plugins.publish_all(&site.directory).await?;
+        site.plugins.publish_all(&*site.directory).await?;
         shared::reconcile_all(&site).await?;
+        let nobody = site
+            .directory
+            .domains()
+            .await
+            .is_ok_and(|domains| domains.is_empty());
         let settings = site.settings();
         let certificates = certificates(&settings.config)?;
         let listeners = listen::bind_all(&site)?;
@@ -114,6 +121,7 @@ impl Server {
         site.metrics.ready.set(1);
         Ok(Self {
             site,
+            nobody,
             bound,
             trigger,
             tasks,
@@ -179,8 +187,7 @@ impl Server {
         for (name, address) in self.bound.iter() {
             tracing::info!(service = name, %address, "listening");
         }
-        let nobody = self.site.directory.snapshot().domains().is_empty();
-        if nobody {
+        if self.nobody {
             let settings = self.site.settings();
             let data = settings.config.data.display();
             eprintln!(
@@ -257,7 +264,7 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
     let opened = opened
         .await?
         .with_context(|| format!("cannot open {shown}"))?;
-    let directory = Arc::new(opened);
+    let directory: Arc<dyn directory::DirectoryAdmin> = Arc::new(opened);
     let resolver = DnsResolver::new(&net::dns::DnsSettings {
         servers: config.dns.clone(),
         ..Default::default()

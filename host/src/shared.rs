@@ -1,7 +1,6 @@
 //! Shared mailboxes: the directory says which there are and who is a member, the store keeps
 //! them. This brings the store in line with the directory, after each change and at start.
 
-use directory::Directory as _;
 use mail::{Access, Domain};
 use store::{NewMailbox, Owner, Rights};
 
@@ -34,7 +33,7 @@ pub(crate) async fn reconcile(site: &Site, domain: &Domain) -> Result<(), ApiErr
             Ok(_) | Err(store::Error::Exists) => {}
             Err(error) => return Err(error.into()),
         }
-        let members = site.directory.snapshot().members(domain.id, group.id)?;
+        let members = site.directory.members(domain.tenant(), group.id).await?;
         let members = members.iter().map(|person| (person.id, rights)).collect();
         site.store.set_members(&access, owner, members).await?;
     }

@@ -15,7 +15,7 @@ pub(crate) struct Site {
     /// What SIGHUP may change; [`Site::settings`] reads it.
     pub(crate) settings: LiveSettings,
     pub(crate) hostname: Domain,
-    pub(crate) directory: Arc<directory::EmbeddedDirectory>,
+    pub(crate) directory: Arc<dyn directory::DirectoryAdmin>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) plugins: Plugins,
     pub(crate) resolver: Arc<dyn Resolver>,

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{Change, Directory as _, DirectoryAdmin as _, NewAlias};
+use directory::{Change, NewAlias};
 use mail::Principal;
 use serde_json::{Value, json};
 

@@ -2,9 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{
-    Change, Directory as _, DirectoryAdmin as _, DomainChanges, DomainEntry, NewDomain,
-};
+use directory::{Change, DomainChanges, DomainEntry, NewDomain};
 use mail::{Domain, Principal};
 use serde_json::{Value, json};
 

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use directory::Directory as _;
 use mail::{Body, Direction, Envelope, ForwardPath, Mailbox, ReversePath, Tenant};
 use routing::Sender;
 use serde::Deserialize;

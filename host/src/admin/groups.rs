@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{
-    Change, Directory as _, DirectoryAdmin as _, DomainEntry, GroupChanges, GroupEntry, NewGroup,
-};
+use directory::{Change, DomainEntry, GroupChanges, GroupEntry, NewGroup};
 use mail::{Access, Mailbox, Principal};
 use serde_json::{Value, json};
 use store::Owner;

@@ -46,7 +46,7 @@ pub(super) async fn show(
     let id = parse(&id)?;
     let row = api.site.store.queue_row(&site(), id).map_err(about(id))?;
     let mut shown = brief(&row);
-    let access = match api.site.directory.snapshot().domain_by_id(row.domain) {
+    let access = match api.site.directory.domain_by_id(row.domain).await {
         Ok(domain) => Access {
             tenant: domain.tenant(),
             principal: Principal::Site,

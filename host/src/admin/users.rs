@@ -2,9 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{
-    Change, Directory as _, DirectoryAdmin as _, NewPerson, PersonChanges, PersonEntry,
-};
+use directory::{Change, NewPerson, PersonChanges, PersonEntry};
 use mail::{Access, Mailbox, Principal, Secret};
 use serde_json::{Value, json};
 use store::Owner;

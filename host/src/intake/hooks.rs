@@ -145,7 +145,7 @@ pub(super) fn keep_refused(site: &Site, domain: DomainId, ruling: &Ruling) {
     if ruling.effects.is_empty() {
         return;
     }
-    let Ok(entry) = site.directory.snapshot().domain_by_id(domain) else {
+    let Some(entry) = site.directory.known_domain(domain) else {
         return;
     };
     let operation = site.store.operation_id();
@@ -197,8 +197,8 @@ fn kv_effect(write: &plugin::KvWrite, now: Timestamp) -> Effect {
 
 /// Counts a call.
 pub(crate) fn observe(site: &Site, tenant: Tenant, call: &CallReport) {
-    let domain = site.directory.snapshot().domain_by_id(tenant.domain());
-    let domain = domain.map_or_else(|_| "-".to_owned(), |entry| entry.name.to_string());
+    let domain = site.directory.known_domain(tenant.domain());
+    let domain = domain.map_or_else(|| "-".to_owned(), |entry| entry.name.to_string());
     site.metrics
         .hook_seconds
         .with_label_values(&[&domain, call.hook.name()])

@@ -177,7 +177,7 @@ impl Plan<'_> {
     }
 
     fn new_part(&self, domain: Option<DomainId>) -> Part {
-        let entry = domain.and_then(|id| self.site.directory.snapshot().domain_by_id(id).ok());
+        let entry = domain.and_then(|id| self.site.directory.known_domain(id));
         let tenant = entry.as_ref().map_or(Tenant::HOST, |entry| entry.tenant());
         let ruling = domain.and_then(|id| self.rulings.get(&id));
         let mut part = empty_part(tenant);
@@ -296,7 +296,7 @@ pub(crate) fn actions_for(
 
 /// The INBOX of a person, with the quota in force.
 pub(crate) fn place_for(site: &Site, domain: DomainId, person: mail::PersonId) -> (Place, Quota) {
-    let entry = site.directory.snapshot().person(domain, person).ok();
+    let entry = site.directory.known_person(domain, person);
     let quota = entry.map_or(Quota::NONE, |entry| {
         quota(entry.quota_bytes, entry.quota_messages)
     });

@@ -180,18 +180,14 @@ impl Quotas for SiteQuotas {
             directory::Quota::Limit(limit) => Some(limit),
             directory::Quota::Default | directory::Quota::Unlimited => None,
         };
-        let domain = self.site.directory.snapshot().domain_by_id(access.domain());
+        let domain = self.site.directory.known_domain(access.domain());
         let domain = domain.map_or(Quota::NONE, |entry| Quota {
             bytes: limit(entry.quota_bytes),
             messages: limit(entry.quota_messages),
         });
         let owner = match owner {
             Owner::Person(person) => {
-                let entry = self
-                    .site
-                    .directory
-                    .snapshot()
-                    .person(access.domain(), person);
+                let entry = self.site.directory.known_person(access.domain(), person);
                 entry.map_or(Quota::NONE, |entry| Quota {
                     bytes: limit(entry.quota_bytes),
                     messages: limit(entry.quota_messages),

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use directory::{Directory as _, Login};
+use directory::Login;
 use net::{Shutdown, ShutdownTrigger};
 use tokio::task::JoinHandle;
 

@@ -16,7 +16,7 @@ pub(super) struct Attempt<'a> {
     pub(super) site: &'a Site,
     pub(super) lease: &'a Lease,
     pub(super) now: Timestamp,
-    /// The domain the row belongs to, where it is one of ours.
+    /// The domain the row belongs to, where it is one of ours; the first step finds it.
     pub(super) domain: Option<Arc<DomainEntry>>,
     /// What joins the settling commit.
     pub(super) effects: Vec<Effect>,
@@ -65,16 +65,11 @@ impl Attempt<'_> {
 
 /// Makes the attempt and settles the row.
 pub(super) async fn run(site: &Site, lease: Lease) {
-    let domain = site
-        .directory
-        .snapshot()
-        .domain_by_id(lease.row.domain)
-        .ok();
     let mut attempt = Attempt {
         site,
         lease: &lease,
         now: site::now(),
-        domain,
+        domain: None,
         effects: Vec::new(),
         trace: Vec::new(),
         park: None,

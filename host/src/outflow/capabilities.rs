@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use delivery::program::{ApprovedPrograms, Attempt, Exit, Runner};
-use directory::EmbeddedDirectory;
+use directory::{DirectoryAdmin, GroupEntry, LookupError};
 use mail::{Access, Mailbox, Tenant, Timestamp};
 use plugin::{
     Capabilities, LogLevel, LogLine, MessageSource, ProgramEnd, ProgramRefusal, ProgramRun,
@@ -24,7 +24,7 @@ const PIECE: usize = 64 * 1024;
 /// The host's side of the capabilities.
 pub(crate) struct HostCapabilities {
     store: Arc<dyn Store>,
-    directory: Arc<EmbeddedDirectory>,
+    directory: Arc<dyn DirectoryAdmin>,
     programs: ApprovedPrograms,
     files: Vec<String>,
     runner: Runner,
@@ -50,7 +50,7 @@ impl HostCapabilities {
     pub(crate) fn new(
         config: &Config,
         store: Arc<dyn Store>,
-        directory: Arc<EmbeddedDirectory>,
+        directory: Arc<dyn DirectoryAdmin>,
     ) -> anyhow::Result<Self> {
         let programs = config
             .program
@@ -133,21 +133,25 @@ impl HostCapabilities {
         }
     }
 
-    fn mailbox_open_to(
+    async fn mailbox_open_to(
         &self,
         tenant: Tenant,
         recipient: &Mailbox,
         name: &str,
     ) -> Result<bool, Unavailable> {
-        let snapshot = self.directory.snapshot();
         let access = Access::system(tenant);
-        let viewer = match snapshot.person_by_address(tenant.domain(), recipient) {
+        let viewer = match self.directory.person_by_address(tenant, recipient).await {
             Ok(person) => Owner::Person(person.id),
+            Err(LookupError::Temporary(cause)) => return Err(Unavailable(cause)),
             // A group files into its own mailboxes only.
-            Err(_) => match group_of(&snapshot, tenant, recipient) {
-                Some(group) => Owner::Group(group),
-                None => return Ok(false),
-            },
+            Err(LookupError::NotFound(_)) => {
+                let groups = self.directory.groups(tenant).await;
+                let groups = groups.map_err(|error| Unavailable(error.to_string()))?;
+                match group_of(&groups, recipient) {
+                    Some(group) => Owner::Group(group),
+                    None => return Ok(false),
+                }
+            }
         };
         match self.store.mailbox_named(&access, viewer, name) {
             Ok(mailbox) => Ok(mailbox.rights.contains(Rights::INSERT)),
@@ -158,12 +162,7 @@ impl HostCapabilities {
 }
 
 /// The group with this address.
-pub(super) fn group_of(
-    snapshot: &directory::Snapshot,
-    tenant: Tenant,
-    address: &Mailbox,
-) -> Option<mail::GroupId> {
-    let groups = snapshot.groups(tenant.domain()).ok()?;
+fn group_of(groups: &[Arc<GroupEntry>], address: &Mailbox) -> Option<mail::GroupId> {
     let group = groups
         .iter()
         .find(|group| group.addresses().any(|own| own.key() == address.key()))?;
@@ -225,7 +224,7 @@ impl Capabilities for HostCapabilities {
         recipient: &'a Mailbox,
         mailbox: &'a str,
     ) -> Waiting<'a, Result<bool, Unavailable>> {
-        Box::pin(ready(self.mailbox_open_to(tenant, recipient, mailbox)))
+        Box::pin(self.mailbox_open_to(tenant, recipient, mailbox))
     }
 
     fn has_file(&self, _tenant: Tenant, label: &str) -> bool {

@@ -151,7 +151,7 @@ async fn look(site: &Site, row: &QueueRow, length: u64) -> Found {
     let Ok((folder, path)) = locate(site, row, label) else {
         return Found::Changed;
     };
-    let Ok(domain) = site.directory.snapshot().domain_by_id(row.domain) else {
+    let Ok(domain) = site.directory.domain_by_id(row.domain).await else {
         return Found::Changed;
     };
     let content = site

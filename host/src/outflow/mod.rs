@@ -119,11 +119,11 @@ pub(crate) fn refresh(site: &Site) {
     };
     site.metrics.queue_depth.reset();
     site.metrics.queue_oldest.reset();
-    let snapshot = site.directory.snapshot();
     for depth in depths {
-        let domain = snapshot
-            .domain_by_id(depth.domain)
-            .map_or_else(|_| "-".to_owned(), |entry| entry.name.to_string());
+        let domain = site
+            .directory
+            .known_domain(depth.domain)
+            .map_or_else(|| "-".to_owned(), |entry| entry.name.to_string());
         let labels = [depth.channel.as_str(), domain.as_str()];
         let rows = i64::try_from(depth.rows + depth.parked).unwrap_or(i64::MAX);
         site.metrics

@@ -8,6 +8,7 @@ use mail::Outcome;
 use super::attempt::Attempt;
 
 mod expiry;
+mod home;
 mod option;
 mod remote;
 mod reroute;
@@ -28,6 +29,7 @@ type Run = for<'a, 'b> fn(&'a mut Attempt<'b>) -> StepFuture<'a>;
 
 /// What happens to a row that is due, in order; the first end ends it.
 const ATTEMPT: &[(&str, Run)] = &[
+    ("home", |attempt| Box::pin(home::run(attempt))),
     ("standing", |attempt| Box::pin(standing::run(attempt))),
     ("expiry", |attempt| Box::pin(expiry::run(attempt))),
     ("route", |attempt| Box::pin(reroute::run(attempt))),

@@ -28,7 +28,7 @@ use self::tables::{Counters, Row};
 use crate::{
     AdminError, AliasEntry, AuditRecord, Change, Changed, Directory, DirectoryAdmin, DomainEntry,
     Future, GroupEntry, Hasher, LookupError, OpenError, PersonEntry, SharedMailbox, Snapshot,
-    hash_password,
+    Table, hash_password,
 };
 
 /// How the directory is opened.
@@ -240,8 +240,8 @@ impl Directory for EmbeddedDirectory {
         ready(self.snapshot().domain(name))
     }
 
-    fn domain_by_id(&self, tenant: Tenant) -> Future<'_, Arc<DomainEntry>> {
-        ready(self.snapshot().domain_by_id(tenant.domain()))
+    fn domain_by_id(&self, id: DomainId) -> Future<'_, Arc<DomainEntry>> {
+        ready(self.snapshot().domain_by_id(id))
     }
 
     fn domain_by_service_name<'a>(&'a self, name: &'a Domain) -> Future<'a, Arc<DomainEntry>> {
@@ -309,7 +309,15 @@ impl Directory for EmbeddedDirectory {
         Box::pin(self.inner.options.hasher.verify(hashes, password))
     }
 
-    fn table(&self) -> Arc<dyn routing::Lookup + Send + Sync> {
+    fn known_domain(&self, id: DomainId) -> Option<Arc<DomainEntry>> {
+        self.snapshot().domain_by_id(id).ok()
+    }
+
+    fn known_person(&self, domain: DomainId, id: PersonId) -> Option<Arc<PersonEntry>> {
+        self.snapshot().person(domain, id).ok()
+    }
+
+    fn table(&self) -> Arc<dyn Table> {
         self.snapshot()
     }
 

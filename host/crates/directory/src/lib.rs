@@ -52,7 +52,7 @@ pub use model::{
     AliasEntry, DomainEntry, GroupEntry, PersonEntry, Quota, Rights, Role, SharedMailbox,
 };
 pub use passwd::{Hasher, hash_password, verify_password};
-pub use query::{Directory, Future};
+pub use query::{Directory, Future, Table};
 pub use routing::{Autoreply, AutoreplyMode, Delivery, DeliveryOption, Host, Level, State};
 pub use services::{ServiceAccess, ServiceRules, ServicesError, Verdict};
 pub use snapshot::Snapshot;

@@ -333,7 +333,7 @@ pub(crate) async fn may_stay(
     tenant: Tenant,
     person: PersonId,
 ) -> Result<bool, LookupError> {
-    let domain = match directory.domain_by_id(tenant).await {
+    let domain = match directory.domain_by_id(tenant.domain()).await {
         Err(LookupError::NotFound(_)) => return Ok(false),
         domain => domain?,
     };

@@ -3,7 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use mail::{Domain, GroupId, Mailbox, PersonId, Secret, Tenant};
+use mail::{Domain, DomainId, GroupId, Mailbox, PersonId, Secret, Tenant};
+use routing::Lookup;
 use tokio::sync::watch;
 
 use crate::{AliasEntry, DomainEntry, GroupEntry, LookupError, PersonEntry, SharedMailbox};
@@ -21,7 +22,7 @@ pub trait Directory: Send + Sync {
     fn domain<'a>(&'a self, name: &'a Domain) -> Future<'a, Arc<DomainEntry>>;
 
     /// The domain of this id.
-    fn domain_by_id(&self, tenant: Tenant) -> Future<'_, Arc<DomainEntry>>;
+    fn domain_by_id(&self, id: DomainId) -> Future<'_, Arc<DomainEntry>>;
 
     /// The domain with this service name (`mail.abc.test`).
     fn domain_by_service_name<'a>(&'a self, name: &'a Domain) -> Future<'a, Arc<DomainEntry>>;
@@ -72,9 +73,36 @@ pub trait Directory: Send + Sync {
         password: Secret<String>,
     ) -> Future<'_, bool>;
 
-    /// The routing table as it is now. One transaction keeps one, so that it sees one state.
-    fn table(&self) -> Arc<dyn routing::Lookup + Send + Sync>;
+    /// The domain of this id as it was last seen, without asking anybody. `None` does not mean
+    /// that there is none.
+    fn known_domain(&self, id: DomainId) -> Option<Arc<DomainEntry>>;
+
+    /// The person of this id as it was last seen, without asking anybody. `None` does not mean
+    /// that there is none.
+    fn known_person(&self, domain: DomainId, id: PersonId) -> Option<Arc<PersonEntry>>;
+
+    /// The routing table as it is now. One question keeps one, so that it sees one state.
+    fn table(&self) -> Arc<dyn Table>;
 
     /// Grows with every change. A session checks its person again when it does.
     fn generation(&self) -> watch::Receiver<u64>;
+}
+
+/// A routing table that knows what it lacks.
+///
+/// Routing is pure and never waits, so an entry that is not in memory answers
+/// [`routing::Unavailable`] and is noted. Route, [`complete`](Self::complete), and route again
+/// while that says so:
+///
+/// ```text
+/// loop {
+///     let way = route(…, &*table, …);
+///     if !table.complete().await { break way }
+/// }
+/// ```
+pub trait Table: Lookup + Send + Sync {
+    /// Asks the source for everything that was missing since the last call. `false`: nothing
+    /// was, and the way that was found holds. What the source cannot say now stays unavailable
+    /// in this table and is not asked for again.
+    fn complete(&self) -> Pin<Box<dyn std::future::Future<Output = bool> + Send + '_>>;
 }

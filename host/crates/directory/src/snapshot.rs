@@ -1,12 +1,13 @@
 //! All entries as they are at one moment, in memory, ready for routing.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use mail::{Domain, DomainId, GroupId, Mailbox, PersonId};
 use routing::{AliasFacts, DomainFacts, Entry, GroupFacts, Lookup, PersonFacts, Unavailable};
 
-use crate::{AliasEntry, DomainEntry, GroupEntry, LookupError, PersonEntry, SharedMailbox};
+use crate::{AliasEntry, DomainEntry, GroupEntry, LookupError, PersonEntry, SharedMailbox, Table};
 
 /// One generation of the directory. Cheap to keep; later changes make new ones.
 #[derive(Debug, Clone, Default)]
@@ -366,5 +367,12 @@ impl Lookup for Snapshot {
             .view(domain)
             .ok()
             .and_then(|view| view.at(address).cloned()))
+    }
+}
+
+/// Everything is here.
+impl Table for Snapshot {
+    fn complete(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(std::future::ready(false))
     }
 }

@@ -15,7 +15,7 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
         if context.transaction.hooks.contains_key(&id) {
             continue;
         }
-        let Ok(domain) = context.site.directory.snapshot().domain_by_id(id) else {
+        let Some(domain) = context.site.directory.known_domain(id) else {
             continue;
         };
         if context.site.plugins.is_broken(id) {

@@ -1,6 +1,5 @@
 //! Step `route`: the message way (crate `routing`), with DNS asked where it needs it.
 
-use directory::Directory as _;
 use mail::Domain;
 use net::Answer;
 use routing::{Answers, Decision, DnsAnswer, Request, Sender, Way};
@@ -15,9 +14,13 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
     };
     let settings = context.site.settings();
     let mut answers = Answers::default();
+    let table = context.site.directory.table();
     let routed = loop {
-        let table = context.site.directory.table();
-        match routing::route(&request, &settings.routing, &*table, &answers) {
+        let way = routing::route(&request, &settings.routing, &*table, &answers);
+        if table.complete().await {
+            continue;
+        }
+        match way {
             Way::NeedsDns(domain) => {
                 let answer = ask_dns(context.site, request.sender, &domain).await;
                 answers.dns(domain, answer);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use directory::{Change, Directory as _, DirectoryAdmin as _, NewDomain, NewPerson};
+use directory::{Change, NewDomain, NewPerson};
 use mail::{Access, Domain, Mailbox, PersonId, Principal, Secret, Tenant};
 use net::{ClientTls, Stream};
 use pop3::{Extent, Row, Stuffer};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use directory::LookupError;
 use mail::{Mailbox, Outcome, words};
 use plugin::{DeliverInput, DeliverReport, Effect};
 use routing::{Delivery, Owner as OptionOwner};
 use store::{Owner, Place, Work};
 
-use super::Progress;
+use super::{Progress, home};
 use crate::intake::{self, OptionWork, STAGE_DELIVER, StoredMessage, observe};
 use crate::outflow::attempt::{Attempt, unreadable};
 use crate::outflow::{effects, files, settings};
@@ -22,7 +23,12 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
     let Ok(work) = serde_json::from_slice::<OptionWork>(context) else {
         return Progress::Ended(deferred(&option, "its queue row cannot be read"));
     };
-    let Some(delivery) = delivery_of(attempt, &work, &option) else {
+    let delivery = match delivery_of(attempt, &work, &option).await {
+        Ok(delivery) => delivery,
+        Err(LookupError::Temporary(_)) => return Progress::Ended(home::unavailable(attempt)),
+        Err(LookupError::NotFound(_)) => None,
+    };
+    let Some(delivery) = delivery else {
         // The person, the group or the option is gone since: nobody is left to deliver to.
         let address = attempt.lease.row.address.to_string();
         let reply = words::UNKNOWN_USER.reply_with(&[("address", &address)]);
@@ -46,16 +52,22 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
 }
 
 /// The option as the directory has it now.
-fn delivery_of(attempt: &Attempt<'_>, work: &OptionWork, option: &str) -> Option<Delivery> {
-    let snapshot = attempt.site.directory.snapshot();
-    let domain = attempt.lease.row.domain;
-    let deliveries = match work.owner {
-        OptionOwner::Person(id) => snapshot.person(domain, id).ok()?.deliveries(),
-        OptionOwner::Group(id) => snapshot.group(domain, id).ok()?.deliveries(),
+async fn delivery_of(
+    attempt: &Attempt<'_>,
+    work: &OptionWork,
+    option: &str,
+) -> Result<Option<Delivery>, LookupError> {
+    let Some(domain) = &attempt.domain else {
+        return Ok(None);
     };
-    deliveries
+    let (directory, tenant) = (&attempt.site.directory, domain.tenant());
+    let deliveries = match work.owner {
+        OptionOwner::Person(id) => directory.person(tenant, id).await?.deliveries(),
+        OptionOwner::Group(id) => directory.group(tenant, id).await?.deliveries(),
+    };
+    Ok(deliveries
         .into_iter()
-        .find(|delivery| delivery.option().name() == option)
+        .find(|delivery| delivery.option().name() == option))
 }
 
 async fn deliver(
@@ -72,7 +84,7 @@ async fn deliver(
     let mut settings = settings::of(delivery);
     settings.insert("mail".to_owned(), vec![row.address.to_string()]);
     if let OptionOwner::Person(id) = work.owner
-        && let Ok(person) = attempt.site.directory.snapshot().person(domain.id, id)
+        && let Some(person) = attempt.site.directory.known_person(domain.id, id)
     {
         let others = |addresses: &[Mailbox]| addresses.iter().map(ToString::to_string).collect();
         settings.insert(

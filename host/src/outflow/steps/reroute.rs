@@ -33,11 +33,15 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
         recipient,
         sender: Sender::Internal,
     };
-    let table = directory::Directory::table(&*attempt.site.directory);
+    let table = attempt.site.directory.table();
     let settings = attempt.site.settings();
     let mut answers = Answers::default();
     let routed = loop {
-        match route(&request, &settings.routing, &*table, &answers) {
+        let way = route(&request, &settings.routing, &*table, &answers);
+        if table.complete().await {
+            continue;
+        }
+        match way {
             // The channel asks DNS at its own attempt.
             Way::NeedsDns(domain) => answers.dns(domain, DnsAnswer::Temporary),
             Way::NeedsResolve(address) => answers.resolved(&address, Vec::new()),

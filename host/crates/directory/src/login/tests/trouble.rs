@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use mail::{Domain, GroupId, Mailbox, PersonId, Secret, Tenant};
+use mail::{Domain, DomainId, GroupId, Mailbox, PersonId, Secret, Tenant};
 use tokio::sync::watch;
 
 use super::{Home, RIGHT, request};
 use crate::login::{LoginOutcome, NoPeerNames};
 use crate::{
     AliasEntry, Directory, DomainEntry, EmbeddedDirectory, Future, GroupEntry, LookupError,
-    PersonEntry, SharedMailbox,
+    PersonEntry, SharedMailbox, Table,
 };
 
 /// Answers as the embedded directory, except where it is in trouble, and notes each password
@@ -54,8 +54,8 @@ impl Directory for Troubled<'_> {
     fn domain<'a>(&'a self, name: &'a Domain) -> Future<'a, Arc<DomainEntry>> {
         self.or("domain", self.inner.domain(name))
     }
-    fn domain_by_id(&self, tenant: Tenant) -> Future<'_, Arc<DomainEntry>> {
-        self.or("domain_by_id", self.inner.domain_by_id(tenant))
+    fn domain_by_id(&self, id: DomainId) -> Future<'_, Arc<DomainEntry>> {
+        self.or("domain_by_id", self.inner.domain_by_id(id))
     }
     fn domain_by_service_name<'a>(&'a self, name: &'a Domain) -> Future<'a, Arc<DomainEntry>> {
         self.or(
@@ -115,7 +115,13 @@ impl Directory for Troubled<'_> {
             self.inner.verify_password(person, password),
         )
     }
-    fn table(&self) -> Arc<dyn routing::Lookup + Send + Sync> {
+    fn known_domain(&self, id: DomainId) -> Option<Arc<DomainEntry>> {
+        self.inner.known_domain(id)
+    }
+    fn known_person(&self, domain: DomainId, id: PersonId) -> Option<Arc<PersonEntry>> {
+        self.inner.known_person(domain, id)
+    }
+    fn table(&self) -> Arc<dyn Table> {
         self.inner.table()
     }
     fn generation(&self) -> watch::Receiver<u64> {
