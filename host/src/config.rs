@@ -5,6 +5,7 @@
 
 mod check;
 mod listeners;
+mod reference;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -15,20 +16,22 @@ use mail::limits::Limits;
 use serde::{Deserialize, Serialize};
 
 pub use listeners::Listeners;
+pub use reference::{to_markdown, to_template};
 
 /// The whole configuration.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The name of this server, in greetings and `Received`. Default: the host's own name.
     pub hostname: String,
     /// Where everything is kept.
     pub data: PathBuf,
-    /// Addresses and ports.
+    /// Where each service listens: lists of `ADDRESS:PORT`. An empty list switches a service
+    /// off; port 0 takes any free one.
     pub listen: Listeners,
-    /// Certificate and key.
+    /// Certificate and key, both in PEM. Without them a self-signed certificate is made.
     pub tls: Tls,
-    /// Bounds.
+    /// Bounds on what a peer can make this server do.
     pub limits: Limits,
     /// How people name themselves at login.
     pub login: Login,
@@ -41,13 +44,13 @@ pub struct Config {
     pub dns: Vec<std::net::SocketAddr>,
     /// How long SIGTERM waits for open sessions, in seconds.
     pub drain_seconds: u64,
-    /// Programs that domains may deliver to, by label.
+    /// A program that domains may deliver to. They name it by its label.
     pub program: Vec<Program>,
-    /// Files that domains may deliver to, by label.
+    /// A file that domains may deliver to. They name it by its label.
     pub file: Vec<File>,
-    /// Ways out.
+    /// A way out.
     pub channel: Vec<Channel>,
-    /// Which domain goes which way out.
+    /// Which domain goes which way out; the most specific entry wins. Default: by MX.
     pub route: Vec<Route>,
 }
 

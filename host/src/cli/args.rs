@@ -61,6 +61,37 @@ pub enum Command {
         #[arg(long)]
         log_json: bool,
     },
+    /// Write a postroom.toml that names every setting in a comment.
+    #[command(
+        after_help = "Examples:\n  postroom init --hostname mail.example.org\n  postroom --config /etc/postroom/postroom.toml --data /var/lib/postroom init --hostname mail.example.org"
+    )]
+    Init {
+        /// The full name of this server, as other servers see it.
+        #[arg(long, value_name = "NAME")]
+        hostname: Option<String>,
+        /// Replace a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Try the configuration: file, ports, certificate, DNS, disk. Changes nothing.
+    #[command(
+        after_help = "Each line that is not 'ok' names the next command. Exit code 1 if anything failed.\n\nExample:\n  postroom --config /etc/postroom/postroom.toml check"
+    )]
+    Check,
+    /// Write the manual pages into a folder.
+    #[command(after_help = "Example:\n  postroom man /usr/local/share/man/man1")]
+    Man {
+        /// Where to.
+        folder: PathBuf,
+    },
+    /// Print the completions of a shell.
+    #[command(
+        after_help = "Example:\n  postroom completions bash > /etc/bash_completion.d/postroom"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Show the main job on real sockets: two domains, plugins, a swap while mail flows.
     Demo {
         /// End when everything was shown.
@@ -122,6 +153,9 @@ pub enum Command {
     Status,
     /// Stop the running server after open sessions have ended.
     Stop,
+    /// Print all settings as Markdown.
+    #[command(hide = true)]
+    Configuration,
     /// Print the table of replies as Markdown.
     #[command(hide = true)]
     Replies,

@@ -38,6 +38,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// By the socket of a data directory.
+    pub(crate) fn at(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
     /// GET.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.call(Method::GET, path, Bytes::new()).await

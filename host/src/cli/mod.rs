@@ -13,6 +13,7 @@ mod output;
 mod plugin;
 mod plugin_author;
 mod queue;
+mod setup;
 mod user;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ use client::{Client, NoServer, Refused, segment};
 pub async fn run(arguments: &Arguments) -> ExitCode {
     match dispatch(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<setup::CheckFailed>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("postroom: {error:#}");
             exit_code(&error)
@@ -46,6 +48,9 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(done) = setup::local(arguments).await {
+        return done;
+    }
     if let Command::Plugin { command } = &arguments.command
         && let Some(local) = plugin_author::local(command)
     {
@@ -85,9 +90,14 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         }
         Command::Status => client.get("/v1/status").await?,
         Command::Stop => client.post("/v1/stop", &json!({})).await?,
-        // Served by `main` before any of this.
+        // Served before any of this, without a server.
         Command::Serve { .. }
         | Command::Demo { .. }
+        | Command::Init { .. }
+        | Command::Check
+        | Command::Man { .. }
+        | Command::Completions { .. }
+        | Command::Configuration
         | Command::Replies
         | Command::ExecHelper { .. } => Value::Null,
     })

@@ -11,7 +11,7 @@ pub(super) fn unknown_keys(document: &toml::Table) -> anyhow::Result<()> {
 }
 
 /// A document that has every key once.
-fn reference() -> anyhow::Result<toml::Table> {
+pub(super) fn reference() -> anyhow::Result<toml::Table> {
     let full = Config {
         tls: super::Tls {
             certificate: Some("chain.pem".into()),

@@ -15,13 +15,13 @@ pub struct Listeners {
     pub submission: Vec<SocketAddr>,
     /// Mail from people, TLS from byte one, 465.
     pub submissions: Vec<SocketAddr>,
-    /// 143.
+    /// IMAP with STARTTLS, 143.
     pub imap: Vec<SocketAddr>,
-    /// 993.
+    /// IMAP, TLS from byte one, 993.
     pub imaps: Vec<SocketAddr>,
-    /// 110.
+    /// POP3 with STLS, 110.
     pub pop3: Vec<SocketAddr>,
-    /// 995.
+    /// POP3, TLS from byte one, 995.
     pub pop3s: Vec<SocketAddr>,
     /// Health and metrics by HTTP, for the operator's own network.
     pub metrics: Vec<SocketAddr>,

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client;
+mod inspect;
 mod self_signed;
 mod server;
 
@@ -12,6 +13,7 @@ use rustls::crypto::CryptoProvider;
 
 pub use certificates::{CertificateFiles, Certificates};
 pub use client::ClientTls;
+pub use inspect::{CertificateFacts, inspect};
 pub use self_signed::write_self_signed;
 pub use server::{Alpn, ServerTls};
 

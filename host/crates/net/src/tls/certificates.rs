@@ -103,7 +103,7 @@ impl Loaded {
     }
 }
 
-fn read(files: &CertificateFiles) -> Result<CertifiedKey, TlsError> {
+pub(super) fn read(files: &CertificateFiles) -> Result<CertifiedKey, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&bytes_of(&files.chain)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| file_error(&files.chain, &error))?;
