@@ -170,12 +170,22 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a file. `None` reads `postroom.toml` here if there is one, else all defaults.
+    /// Where a server that was installed for the whole machine has its file.
+    pub const SYSTEM_FILE: &str = "/etc/postroom/postroom.toml";
+
+    /// Reads a file. `None` reads `postroom.toml` here, else [`Config::SYSTEM_FILE`], whichever
+    /// is there first, else all defaults.
     pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
         let path = match path {
             Some(path) => path,
-            None if Path::new("postroom.toml").exists() => Path::new("postroom.toml"),
-            None => return Ok(Self::default()),
+            None => match ["postroom.toml", Self::SYSTEM_FILE]
+                .map(Path::new)
+                .into_iter()
+                .find(|path| path.exists())
+            {
+                Some(path) => path,
+                None => return Ok(Self::default()),
+            },
         };
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;

@@ -14,7 +14,8 @@ use crate::config::Config;
     after_help = "Examples:\n  postroom serve --port-offset 10000        a server without root, SMTP on 10025\n  postroom domain add abc.test              a virtual domain\n  postroom user add ann@abc.test            a person; the password is shown once\n  postroom explain ann@abc.test             what would happen to mail for her\n\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 conflict, 5 no server answers."
 )]
 pub struct Arguments {
-    /// Configuration file, before the command [default: postroom.toml, if it is there].
+    /// Configuration file, before the command [default: postroom.toml, else
+    /// /etc/postroom/postroom.toml, if there is one].
     // Not global: `plugin bind` and `plugin test` have a `--config` of their own.
     #[arg(long, env = "POSTROOM_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -51,7 +52,8 @@ impl Arguments {
 pub enum Command {
     /// Run the server.
     Serve {
-        /// Configuration file [default: postroom.toml, if it is there].
+        /// Configuration file [default: postroom.toml, else /etc/postroom/postroom.toml, if there
+        /// is one].
         #[arg(id = "serve-config", long = "config", value_name = "FILE")]
         config: Option<PathBuf>,
         /// Add this to every port, so that no root is needed for a trial.

@@ -70,7 +70,7 @@ fn quoted(text: &str) -> String {
 
 fn write_new(path: &Path, bytes: &[u8], force: bool) -> anyhow::Result<()> {
     let mut options = fs::File::options();
-    options.write(true).mode(0o640);
+    options.write(true).mode(0o644);
     if force {
         options.create(true).truncate(true);
     } else {
