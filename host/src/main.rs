@@ -9,8 +9,14 @@ use postroom::{demo, server};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Command::ExecHelper { arguments } = arguments.command {
-        return delivery::exec_helper::main(arguments.into_iter());
+    match arguments.command {
+        Command::ExecHelper { arguments } => {
+            return delivery::exec_helper::main(arguments.into_iter());
+        }
+        Command::CompileHelper { arguments } => {
+            return plugin::compile_helper::main(arguments.into_iter());
+        }
+        _ => {}
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -161,6 +161,13 @@ pub enum Command {
     /// Print the table of replies as Markdown.
     #[command(hide = true)]
     Replies,
+    /// Limits itself and compiles a component.
+    #[command(hide = true, disable_help_flag = true)]
+    CompileHelper {
+        /// Passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Limits itself and runs a program of the approved list.
     #[command(hide = true, disable_help_flag = true)]
     ExecHelper {

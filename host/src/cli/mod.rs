@@ -99,6 +99,7 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         | Command::Completions { .. }
         | Command::Configuration
         | Command::Replies
+        | Command::CompileHelper { .. }
         | Command::ExecHelper { .. } => Value::Null,
     })
 }

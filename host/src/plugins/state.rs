@@ -43,6 +43,11 @@ pub(super) fn runtime_config(data: &Path, components: &Path) -> anyhow::Result<p
             .iter()
             .map(|(name, bytes)| ((*name).to_owned(), Bytes::from_static(bytes)))
             .collect(),
+        compile_helper: Some(plugin::CompileHelper {
+            program: std::env::current_exe().context("this program cannot find itself")?,
+            arguments: vec!["compile-helper".into()],
+            limits: plugin::CompileLimits::default(),
+        }),
         ..plugin::Config::default()
     })
 }

@@ -4,6 +4,7 @@
 mod a_250_is_durable;
 mod a_data_directory_is_guarded;
 mod a_swap_is_atomic_under_load;
+mod an_author_makes_a_plugin;
 mod an_operator_sets_a_server_up;
 mod an_option_without_its_plugin_waits;
 mod autoreply_answers_once_and_never_a_machine;

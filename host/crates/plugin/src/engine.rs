@@ -16,6 +16,18 @@ pub(crate) const MODULES: u32 = 20;
 
 /// An engine for at most `instances` plugins alive at once.
 pub(crate) fn engine(instances: u32, limits: &CallLimits) -> Result<Engine, RuntimeError> {
+    let mut config = compiling();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, limits)));
+    Engine::new(&config).map_err(|error| RuntimeError::Engine(format!("{error:#}")))
+}
+
+/// An engine that makes the same code and runs none: it takes no address space for instances.
+pub(crate) fn compiling_engine() -> Result<Engine, RuntimeError> {
+    Engine::new(&compiling()).map_err(|error| RuntimeError::Engine(format!("{error:#}")))
+}
+
+/// All that has a say in the code.
+fn compiling() -> WasmConfig {
     let mut config = WasmConfig::new();
     config
         .epoch_interruption(true)
@@ -25,9 +37,8 @@ pub(crate) fn engine(instances: u32, limits: &CallLimits) -> Result<Engine, Runt
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .wasm_memory64(false)
-        .concurrency_support(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, limits)));
-    Engine::new(&config).map_err(|error| RuntimeError::Engine(format!("{error:#}")))
+        .concurrency_support(false);
+    config
 }
 
 /// Address space for that many instances; memory itself is taken when it is touched, and given
@@ -46,4 +57,24 @@ fn pool(instances: u32, limits: &CallLimits) -> PoolingAllocationConfig {
         .table_elements(TABLE_ELEMENTS)
         .max_unused_warm_slots(64);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::{compiling_engine, engine};
+    use crate::limits::CallLimits;
+
+    fn hash(engine: &wasmtime::Engine) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn what_the_helper_compiles_is_what_the_server_runs() {
+        let serving = engine(2, &CallLimits::default()).unwrap();
+        assert_eq!(hash(&compiling_engine().unwrap()), hash(&serving));
+    }
 }

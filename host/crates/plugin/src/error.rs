@@ -74,6 +74,12 @@ pub enum LoadError {
     /// The compiler refused it.
     #[error("it cannot be compiled: {0}")]
     Compile(String),
+    /// Compiling it went over a limit.
+    #[error("compiling it takes {0}; a smaller component, or one with smaller functions, helps")]
+    TooCostly(String),
+    /// The compiler could not do its work.
+    #[error("the compiler failed: {0}")]
+    Compiler(String),
     /// It could not be instantiated within its limits.
     #[error("it cannot be started: {0}")]
     Start(CallFailure),

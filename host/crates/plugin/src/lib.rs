@@ -20,6 +20,8 @@
 //!   an answer that passed every check. Every text in it is one line.
 //! - A guest that loops, waits, recurses, hoards or lies costs its own limits and nobody else's
 //!   turn.
+//! - What somebody sent is compiled by a process that may fail ([`CompileHelper`]); only what was
+//!   compiled, and is authentic, is loaded here.
 //!
 //! How it fails: a component that cannot be used is refused with the import, export or version that
 //! is wrong, and the chain before stays. A call that fails is a [`CallFailure`] in the report, and the
@@ -34,6 +36,7 @@ mod binding;
 mod cache;
 mod capabilities;
 mod chain;
+mod compile;
 mod delivery;
 mod digest;
 mod edit;
@@ -67,6 +70,8 @@ mod tests;
 pub use capabilities::{
     Capabilities, LogLevel, LogLine, ProgramEnd, ProgramRefusal, ProgramRun, Unavailable, Waiting,
 };
+pub use compile::helper as compile_helper;
+pub use compile::{CompileHelper, CompileLimits};
 pub use chain::{BindingSpec, Chain, ChainSpec, DecisionGroup, FailurePolicy, Level};
 pub use digest::{Digest, DigestError};
 pub use effect::{

@@ -6,6 +6,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::cache::Cache;
+use crate::compile::Compiler;
 use crate::digest::Digest;
 use crate::error::LoadError;
 use crate::hook::{CONTRACT_VERSION, Hook, PACKAGE};
@@ -46,6 +47,7 @@ impl Loaded {
         cache: &Cache,
         component: &[u8],
         largest: usize,
+        compiler: Option<&Compiler>,
     ) -> Result<Self, LoadError> {
         if component.len() > largest {
             return Err(LoadError::TooLarge {
@@ -55,7 +57,7 @@ impl Loaded {
         }
         let manifest = Manifest::of(component)?;
         let digest = Digest::of(component);
-        let compiled = cache.compiled(linker.engine(), digest, component)?;
+        let compiled = cache.compiled(linker.engine(), digest, component, compiler)?;
         let imports = imports(&compiled)?;
         let hooks = hooks(&compiled)?;
         // The types of the imports are compared here; a function that is newer than this server is

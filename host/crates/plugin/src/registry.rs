@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::component::Linker;
 
 use crate::cache::{Cache, replace};
+use crate::compile::Compiler;
 use crate::digest::Digest;
 use crate::error::LoadError;
 use crate::hook::Hook;
@@ -32,12 +33,23 @@ pub struct Installed {
     pub bundled: bool,
 }
 
+/// Who made a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// It comes with the server, and is trusted as the server is.
+    Server,
+    /// Somebody sent it.
+    Upload,
+}
+
 /// The components.
 pub(crate) struct Registry {
     linker: Linker<State>,
     cache: Cache,
     folder: Option<PathBuf>,
     component_bytes: usize,
+    /// For what somebody sent; `None`: compiled in this process.
+    compiler: Option<Compiler>,
     /// Those that come with the server, and those installed where there is no folder.
     in_memory: Mutex<HashMap<Digest, Bytes>>,
     bundled: Mutex<HashSet<Digest>>,
@@ -51,12 +63,14 @@ impl Registry {
         cache: Cache,
         folder: Option<PathBuf>,
         component_bytes: usize,
+        compiler: Option<Compiler>,
     ) -> Self {
         Self {
             linker,
             cache,
             folder,
             component_bytes,
+            compiler,
             in_memory: Mutex::default(),
             bundled: Mutex::default(),
             loaded: Mutex::default(),
@@ -64,8 +78,18 @@ impl Registry {
     }
 
     /// Loads a component that is not installed (yet).
-    pub(crate) fn load(&self, component: &[u8]) -> Result<Arc<Loaded>, LoadError> {
-        let loaded = Loaded::load(&self.linker, &self.cache, component, self.component_bytes)?;
+    pub(crate) fn load(&self, component: &[u8], from: From) -> Result<Arc<Loaded>, LoadError> {
+        let compiler = match from {
+            From::Server => None,
+            From::Upload => self.compiler.as_ref(),
+        };
+        let loaded = Loaded::load(
+            &self.linker,
+            &self.cache,
+            component,
+            self.component_bytes,
+            compiler,
+        )?;
         let loaded = Arc::new(loaded);
         let mut known = lock(&self.loaded);
         known.retain(|_, weak| weak.strong_count() > 0);
@@ -86,7 +110,12 @@ impl Registry {
                 digest.short()
             )));
         }
-        self.load(&component)
+        let from = if lock(&self.bundled).contains(&digest) {
+            From::Server
+        } else {
+            From::Upload
+        };
+        self.load(&component, from)
     }
 
     /// Keeps a component that comes with the server.

@@ -11,6 +11,7 @@ use crate::binding::Binding;
 use crate::cache::Cache;
 use crate::capabilities::Capabilities;
 use crate::chain::{BindingSpec, Chain, ChainSpec};
+use crate::compile::{CompileHelper, Compiler};
 use crate::digest::Digest;
 use crate::engine::engine;
 use crate::error::{CallFailure, LoadError, PublishError, RuntimeError};
@@ -22,7 +23,7 @@ use crate::limits::CallLimits;
 use crate::live::{Live, Question, RawAnswer};
 use crate::loaded::Loaded;
 use crate::meter::{Meters, Reading};
-use crate::registry::{Installed, Registry};
+use crate::registry::{From, Installed, Registry};
 use crate::state::{Call, CallFacts, Owner};
 use crate::{Grants, Stamp};
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub bundled: Vec<(String, Bytes)>,
     /// The ceiling of every call.
     pub limits: CallLimits,
+    /// Who compiles components that were sent; `None`: this process, as suits tests and authors.
+    pub compile_helper: Option<CompileHelper>,
     /// Largest component in bytes. 8 MiB; JavaScript and Python want 32 MiB.
     pub component_bytes: usize,
     /// Instances alive at once.
@@ -53,6 +56,7 @@ impl Default for Config {
             cache_key: Secret::new([0; 32]),
             component_folder: None,
             bundled: Vec::new(),
+            compile_helper: None,
             limits: CallLimits::default(),
             component_bytes: 8 * 1024 * 1024,
             instances: 2000,
@@ -98,6 +102,7 @@ impl Runtime {
             cache,
             config.component_folder,
             config.component_bytes,
+            config.compile_helper.map(Compiler::new),
         );
         let (mut bundled, mut kept) = (Vec::new(), Vec::new());
         for (name, component) in config.bundled {
@@ -105,7 +110,7 @@ impl Runtime {
                 name: name.clone(),
                 error,
             };
-            let loaded = registry.load(&component).map_err(trouble)?;
+            let loaded = registry.load(&component, From::Server).map_err(trouble)?;
             registry.bundle(loaded.digest, component);
             bundled.push(registry.describe(&loaded));
             kept.push(loaded);
@@ -289,7 +294,7 @@ impl Runtime {
 
     async fn try_out(&self, component: Bytes) -> Result<Arc<Loaded>, LoadError> {
         let registry = Arc::clone(&self.0.registry);
-        let loaded = blocking(move || registry.load(&component)).await?;
+        let loaded = blocking(move || registry.load(&component, From::Upload)).await?;
         let owner = Arc::new(Owner {
             // Nobody's: without a grant nothing is asked in its name.
             tenant: Tenant::HOST,

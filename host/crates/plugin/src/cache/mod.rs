@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compile::Compiler;
 use crate::digest::Digest;
 use crate::error::LoadError;
 
@@ -37,19 +38,24 @@ impl Cache {
         Self { folder, key }
     }
 
-    /// The compiled component: from the cache, or compiled now.
+    /// The compiled component: from the cache, or compiled now; by `compiler` where there is one,
+    /// and else in this process.
     pub(crate) fn compiled(
         &self,
         engine: &Engine,
         digest: Digest,
         component: &[u8],
+        compiler: Option<&Compiler>,
     ) -> Result<Component, LoadError> {
         if let Some(loaded) = self.load(engine, digest) {
             return Ok(loaded);
         }
-        let code = engine
-            .precompile_component(component)
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let code = match compiler {
+            Some(compiler) => compiler.compile(component)?,
+            None => engine
+                .precompile_component(component)
+                .map_err(|error| LoadError::Compile(format!("{error:#}")))?,
+        };
         let file = [MAGIC.as_slice(), &self.mac(engine, digest, &code), &code].concat();
         if let Some(path) = self.path(digest)
             && let Err(error) = replace(&path, &file)
@@ -103,7 +109,8 @@ impl Cache {
     }
 }
 
-/// Code whose authentication code was checked, or that was compiled a moment ago.
+/// Code whose authentication code was checked, or that was compiled a moment ago: here, or by the
+/// helper, which is this program too and answers by a pipe that nobody else has.
 struct Authenticated<'a>(&'a [u8]);
 
 /// Writes a file so that it is there as a whole or not at all.

@@ -33,7 +33,7 @@ fn p13_a_tampered_or_foreign_file_is_compiled_again() {
     let digest = Digest::of(&component);
     let cache = Cache::new(Some(folder.path().to_owned()), [7; 32]);
     assert!(cache.load(&engine, digest).is_none());
-    cache.compiled(&engine, digest, &component).unwrap();
+    cache.compiled(&engine, digest, &component, None).unwrap();
     let path = file(&folder);
     let good = fs::read(&path).unwrap();
     assert!(cache.load(&engine, digest).is_some());
@@ -65,7 +65,7 @@ fn p13_a_tampered_or_foreign_file_is_compiled_again() {
     let mut bad = good.clone();
     bad[100] ^= 1;
     fs::write(&path, &bad).unwrap();
-    cache.compiled(&engine, digest, &component).unwrap();
+    cache.compiled(&engine, digest, &component, None).unwrap();
     assert_ne!(fs::read(&path).unwrap(), bad);
     assert!(cache.load(&engine, digest).is_some());
 }
@@ -76,7 +76,7 @@ fn an_engine_with_other_settings_does_not_take_the_file() {
     let component = component();
     let digest = Digest::of(&component);
     let cache = Cache::new(Some(folder.path().to_owned()), [7; 32]);
-    cache.compiled(&small_engine(), digest, &component).unwrap();
+    cache.compiled(&small_engine(), digest, &component, None).unwrap();
     let other = Engine::new(wasmtime::Config::new().epoch_interruption(false)).unwrap();
     assert!(cache.load(&other, digest).is_none());
 }
@@ -87,7 +87,7 @@ fn without_a_folder_it_compiles_each_time() {
     let cache = Cache::new(None, [7; 32]);
     assert!(
         cache
-            .compiled(&small_engine(), Digest::of(&component), &component)
+            .compiled(&small_engine(), Digest::of(&component), &component, None)
             .is_ok()
     );
 }
