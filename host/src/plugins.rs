@@ -7,6 +7,7 @@
 //!
 //! A domain that was never administered has the delivery options that come with the server.
 
+pub(crate) mod circuits;
 mod state;
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,6 +21,7 @@ use plugin::{BindingSpec, ChainSpec, Digest, Manifest, Runtime};
 use serde::{Deserialize, Serialize};
 use store::Store;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::admin::ApiError;
 use crate::config::Config;
@@ -69,6 +71,8 @@ pub(crate) struct Plugins {
     broken: RwLock<HashSet<mail::DomainId>>,
     /// One change of a chain at a time.
     changing: Mutex<()>,
+    /// What administrators are to be told; taken by who tells them.
+    notices: std::sync::Mutex<Option<UnboundedReceiver<circuits::Told>>>,
 }
 
 impl Plugins {
@@ -78,10 +82,12 @@ impl Plugins {
         store: Arc<dyn Store>,
         directory: Arc<dyn DirectoryAdmin>,
     ) -> anyhow::Result<Self> {
+        let (sender, notices) = circuits::channel();
         let capabilities = Arc::new(HostCapabilities::new(
             config,
             Arc::clone(&store),
             directory,
+            sender,
         )?);
         let folder = config.data.join("plugins");
         std::fs::create_dir_all(&folder)
@@ -97,6 +103,7 @@ impl Plugins {
             installed: RwLock::default(),
             broken: RwLock::default(),
             changing: Mutex::new(()),
+            notices: std::sync::Mutex::new(Some(notices)),
         };
         for installed in plugins.runtime.bundled() {
             plugins.know(installed);
@@ -118,6 +125,13 @@ impl Plugins {
     /// The runtime, for calls.
     pub(crate) const fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// What administrators are to be told; `None` for all but the first who asks.
+    fn take_notices(&self) -> Option<UnboundedReceiver<circuits::Told>> {
+        // One assignment: a panic cannot leave it half done.
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.take()
     }
 
     /// What plugins may ask of the host.

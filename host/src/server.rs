@@ -26,7 +26,7 @@ use crate::reload::Reload;
 use crate::settings::{LiveSettings, Settings};
 use crate::site::Site;
 use crate::telemetry::Metrics;
-use crate::{metrics_http, shared};
+use crate::{metrics_http, plugins, shared};
 
 /// A running server.
 pub struct Server {
@@ -201,6 +201,7 @@ fn start_outflow(site: &Arc<Site>, shutdown: &Shutdown) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(outflow::run(Arc::clone(site), shutdown.clone()));
     tasks.spawn(outflow::measure(Arc::clone(site), shutdown.clone()));
+    tasks.spawn(plugins::circuits::run(Arc::clone(site), shutdown.clone()));
     tasks.spawn(upkeep(Arc::clone(site), shutdown.clone()));
     tasks
 }

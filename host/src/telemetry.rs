@@ -45,6 +45,12 @@ pub struct Metrics {
     pub hook_seconds: HistogramVec,
     /// Failed hook calls, by domain and plugin.
     pub hook_failures: IntCounterVec,
+    /// Hook calls not made because the plugin is left alone, by domain and plugin.
+    pub hook_skips: IntCounterVec,
+    /// How often a plugin was left alone, by domain and plugin.
+    pub circuits_opened: IntCounterVec,
+    /// 1 while a plugin is left alone, by domain and plugin.
+    pub circuits_open: IntGaugeVec,
     /// Queue rows, by channel and domain.
     pub queue_depth: IntGaugeVec,
     /// Age of the oldest queue row in seconds, by channel and domain.
@@ -100,6 +106,21 @@ impl Metrics {
             hook_failures: counter(
                 "hook_failures_total",
                 "Failed hook calls",
+                &["domain", "plugin"],
+            )?,
+            hook_skips: counter(
+                "hook_skips_total",
+                "Hook calls not made because the plugin is left alone",
+                &["domain", "plugin"],
+            )?,
+            circuits_opened: counter(
+                "plugin_circuits_opened_total",
+                "How often a plugin was left alone because it failed too often",
+                &["domain", "plugin"],
+            )?,
+            circuits_open: gauge(
+                "plugin_circuit_open",
+                "1 while a plugin is left alone because it failed too often",
                 &["domain", "plugin"],
             )?,
             queue_depth: gauge("queue_depth", "Queue rows", &["channel", "domain"])?,

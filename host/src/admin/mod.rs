@@ -39,7 +39,7 @@ pub(crate) struct Api {
 }
 
 /// Largest component that can be uploaded: the contract's bound for interpreters' guests.
-const UPLOAD_BYTES: usize = 32 * 1024 * 1024;
+pub(crate) const UPLOAD_BYTES: usize = 32 * 1024 * 1024;
 
 /// Every route of the API. A test holds this table and the documentation together.
 fn router(api: Api) -> Router {

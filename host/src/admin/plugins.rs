@@ -1,15 +1,16 @@
 //! `/v1/plugins`, `/v1/domains/DOMAIN/plugins`
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use mail::Principal;
-use plugin::BindingSpec;
+use plugin::{BindingSpec, OpenCircuit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::domains::{find, read};
-use super::{Api, ApiError};
+use super::{Api, ApiError, UPLOAD_BYTES};
 use crate::plugins::BindRequest;
 
 pub(super) async fn installed(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
@@ -19,7 +20,17 @@ pub(super) async fn installed(State(api): State<Api>) -> Result<Json<Value>, Api
         .map_err(|error| ApiError::unavailable(error.to_string()))
 }
 
-pub(super) async fn install(State(api): State<Api>, bytes: Bytes) -> Result<Json<Value>, ApiError> {
+pub(super) async fn install(
+    State(api): State<Api>,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let bytes = bytes.map_err(|rejection| {
+        let limit = UPLOAD_BYTES >> 20;
+        ApiError::new(
+            rejection.status(),
+            format!("this plugin cannot be taken: {rejection}; the limit is {limit} MiB"),
+        )
+    })?;
     let component = api.site.plugins.install(bytes).await?;
     let (name, version) = (&component.name, &component.version);
     let asks = if component.asks.is_empty() {
@@ -46,11 +57,18 @@ pub(super) async fn chain(
         .iter()
         .all(|spec| wishes.contains(spec))
         && running.spec().bindings.len() == wishes.len();
-    let rows = |specs: &[BindingSpec]| specs.iter().map(row).collect::<Vec<_>>();
+    let open = running.open_circuits();
+    let running_row = |spec: &BindingSpec| {
+        let circuit = open.iter().find(|circuit| circuit.binding == spec.id);
+        let mut row = row(spec);
+        row["circuit"] = circuit.map_or(Value::Null, |circuit| describe(circuit).into());
+        row
+    };
+    let bindings = &running.spec().bindings;
     Ok(Json(json!({
         "generation": running.generation(),
-        "running": rows(&running.spec().bindings),
-        "waiting for deploy": if same { Vec::new() } else { rows(&wishes) },
+        "running": bindings.iter().map(running_row).collect::<Vec<_>>(),
+        "waiting for deploy": if same { Vec::new() } else { wishes.iter().map(row).collect() },
     })))
 }
 
@@ -123,6 +141,14 @@ pub(super) async fn rollback(
         "message": format!("{} is back at the chain before, as generation {generation}", domain.name),
         "generation": generation,
     })))
+}
+
+/// Why a plugin is not called for now.
+fn describe(circuit: &OpenCircuit) -> String {
+    format!(
+        "open: {} failures, the last: {}; tried again in {} s",
+        circuit.failures, circuit.last, circuit.retry_seconds
+    )
 }
 
 fn row(spec: &BindingSpec) -> Value {

@@ -1,17 +1,19 @@
 //! `postroom plugin …`, the part that talks to the server.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::args::PluginCommand;
 use super::client::{Client, segment};
+use crate::admin::UPLOAD_BYTES;
 
 pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Result<Value> {
     let chain = |domain: &str| format!("/v1/domains/{}/plugins", segment(domain));
     match command {
         PluginCommand::Install { file } => {
-            let bytes =
-                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes = read_component(file)?;
             client.upload("/v1/plugins", bytes).await
         }
         PluginCommand::Bind {
@@ -58,6 +60,19 @@ pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Res
             Ok(Value::Null)
         }
     }
+}
+
+/// A file that is small enough to be sent.
+fn read_component(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let trouble = || format!("cannot read {}", file.display());
+    let length = std::fs::metadata(file).with_context(trouble)?.len();
+    anyhow::ensure!(
+        length <= UPLOAD_BYTES as u64,
+        "{} has {length} bytes; no plugin may have more than {} MiB",
+        file.display(),
+        UPLOAD_BYTES >> 20
+    );
+    std::fs::read(file).with_context(trouble)
 }
 
 /// JSON on the command line, or in a file named as `@FILE`.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use directory::DomainEntry;
 use mail::{Access, Direction, DomainId, Mailbox, Reply, Tenant, Timestamp};
 use plugin::{
-    CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes, SessionFacts,
+    CallFailure, CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes, SessionFacts,
     Verdict,
 };
 use store::{BodyRef, Content, Effect};
@@ -199,6 +199,13 @@ fn kv_effect(write: &plugin::KvWrite, now: Timestamp) -> Effect {
 pub(crate) fn observe(site: &Site, tenant: Tenant, call: &CallReport) {
     let domain = site.directory.known_domain(tenant.domain());
     let domain = domain.map_or_else(|| "-".to_owned(), |entry| entry.name.to_string());
+    if let Err(CallFailure::Circuit(_)) = &call.answer {
+        site.metrics
+            .hook_skips
+            .with_label_values(&[&domain, &call.stamp.plugin])
+            .inc();
+        return;
+    }
     site.metrics
         .hook_seconds
         .with_label_values(&[&domain, call.hook.name()])

@@ -206,7 +206,7 @@ pub(crate) async fn write_report(
 }
 
 /// Who reports are from.
-fn postmaster(site: &Site) -> Mailbox {
+pub(crate) fn postmaster(site: &Site) -> Mailbox {
     let own = Localpart::parse("postmaster")
         .map(|localpart| Mailbox::new(localpart, site.hostname.clone()));
     // "postmaster" is a local part.

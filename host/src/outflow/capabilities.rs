@@ -9,11 +9,12 @@ use delivery::program::{ApprovedPrograms, Attempt, Exit, Runner};
 use directory::{DirectoryAdmin, GroupEntry, LookupError};
 use mail::{Access, Mailbox, Tenant, Timestamp};
 use plugin::{
-    Capabilities, LogLevel, LogLine, MessageSource, ProgramEnd, ProgramRefusal, ProgramRun,
+    Capabilities, CircuitNotice, LogLevel, LogLine, MessageSource, ProgramEnd, ProgramRefusal, ProgramRun,
     Unavailable, Waiting,
 };
 use store::{Lease, Owner, Rights, Started, Store};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::Config;
 use crate::site;
@@ -31,6 +32,8 @@ pub(crate) struct HostCapabilities {
     /// The leases of deliveries under way, by delivery id: a program's run is written down
     /// before it begins.
     leases: Mutex<HashMap<String, Lease>>,
+    /// To those who tell the administrators of domains.
+    notices: UnboundedSender<(Tenant, CircuitNotice)>,
 }
 
 /// A delivery under way; dropping it forgets the lease.
@@ -51,6 +54,7 @@ impl HostCapabilities {
         config: &Config,
         store: Arc<dyn Store>,
         directory: Arc<dyn DirectoryAdmin>,
+        notices: UnboundedSender<(Tenant, CircuitNotice)>,
     ) -> anyhow::Result<Self> {
         let programs = config
             .program
@@ -65,6 +69,7 @@ impl HostCapabilities {
             files: config.file.iter().map(|file| file.label.clone()).collect(),
             runner: Runner::new(own, vec!["exec-helper".into()]),
             leases: Mutex::new(HashMap::new()),
+            notices,
         })
     }
 
@@ -237,6 +242,12 @@ impl Capabilities for HostCapabilities {
         run: ProgramRun,
     ) -> Waiting<'a, Result<ProgramEnd, ProgramRefusal>> {
         Box::pin(self.run(run))
+    }
+
+    fn circuit(&self, tenant: Tenant, notice: CircuitNotice) {
+        if self.notices.send((tenant, notice)).is_err() {
+            tracing::debug!("nobody is told of a circuit while the server stops");
+        }
     }
 
     fn log(&self, tenant: Tenant, line: LogLine<'_>) {

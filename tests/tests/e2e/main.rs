@@ -3,10 +3,12 @@
 
 mod a_250_is_durable;
 mod a_data_directory_is_guarded;
+mod a_plugin_that_keeps_failing_is_left_alone;
 mod a_swap_is_atomic_under_load;
 mod an_author_makes_a_plugin;
 mod an_operator_sets_a_server_up;
 mod an_option_without_its_plugin_waits;
+mod an_upload_that_cannot_be_used_changes_nothing;
 mod autoreply_answers_once_and_never_a_machine;
 mod domains_of_one_transaction_decide_apart;
 mod file_takes_parallel_deliveries_whole;

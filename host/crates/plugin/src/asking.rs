@@ -7,6 +7,7 @@ use std::time::Duration;
 use mail::Outcome;
 
 use crate::binding::Binding;
+use crate::circuit::Ticket;
 use crate::edit::HeaderEdit;
 use crate::effect::Effect;
 use crate::error::CallFailure;
@@ -14,7 +15,7 @@ use crate::guests::{CallClock, within};
 use crate::hook::Hook;
 use crate::live::{Live, Question, RawAnswer};
 use crate::meter::Cost;
-use crate::report::{Answer, CallReport};
+use crate::report::{Answer, CallReport, Stamp};
 use crate::runtime::{Core, Runtime};
 use crate::state::{Call, CallFacts};
 use crate::verdict::Verdict;
@@ -52,35 +53,43 @@ struct Returned {
 }
 
 impl Runtime {
-    /// Asks a plugin. The call runs on the guest threads and ends within its limits, also when the
-    /// asker is gone.
+    /// Asks a plugin, where its circuit is closed. The call runs on the guest threads and ends within
+    /// its limits, also when the asker is gone.
     pub(crate) async fn ask(&self, binding: &Arc<Binding>, ask: Ask) -> Asked {
         let core = Arc::clone(&self.0);
         let binding = Arc::clone(binding);
         let hook = ask.hook;
         let stamp = binding.stamp().clone();
-        let asked = match self.0.guests.spawn(run(core, binding, ask)) {
+        let ticket = match binding.admit() {
+            Ok(ticket) => ticket,
+            Err(left_alone) => return not_called(stamp, hook, left_alone),
+        };
+        let asked = match self.0.guests.spawn(run(core, binding, ask, ticket)) {
             Some(call) => call.await.map_err(|error| error.to_string()),
             None => Err("the guest threads have ended".to_owned()),
         };
-        asked.unwrap_or_else(|trouble| Asked {
-            report: CallReport {
-                stamp,
-                hook,
-                answer: Err(CallFailure::Host(trouble)),
-                explanations: Vec::new(),
-                cpu: Duration::ZERO,
-                wall: Duration::ZERO,
-            },
-            effects: Vec::new(),
-            edits: Vec::new(),
-            notes: None,
-            live: None,
-        })
+        asked.unwrap_or_else(|trouble| not_called(stamp, hook, CallFailure::Host(trouble)))
     }
 }
 
-async fn run(core: Arc<Core>, binding: Arc<Binding>, ask: Ask) -> Asked {
+fn not_called(stamp: Stamp, hook: Hook, why: CallFailure) -> Asked {
+    Asked {
+        report: CallReport {
+            stamp,
+            hook,
+            answer: Err(why),
+            explanations: Vec::new(),
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+        },
+        effects: Vec::new(),
+        edits: Vec::new(),
+        notes: None,
+        live: None,
+    }
+}
+
+async fn run(core: Arc<Core>, binding: Arc<Binding>, ask: Ask, ticket: Ticket) -> Asked {
     let hook = ask.hook;
     let limits = &binding.limits;
     let clock = Arc::new(CallClock::start(hook.cpu_ms(limits), limits.wall_ms));
@@ -108,6 +117,7 @@ async fn run(core: Arc<Core>, binding: Arc<Binding>, ask: Ask) -> Asked {
         }
         Err(failure) => (0, failed(&binding, hook, failure, &clock)),
     };
+    binding.record(ticket, asked.report.answer.as_ref().err());
     let cost = Cost {
         is_failure: asked.report.answer.is_err(),
         host_calls,

@@ -1,11 +1,14 @@
 //! One plugin in one published chain, and the instances that wait for its next message.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use mail::Tenant;
 
 use crate::capabilities::Capabilities;
 use crate::chain::BindingSpec;
+use crate::circuit::{Circuit, CircuitNotice, OpenCircuit, Ticket};
+use crate::error::CallFailure;
 use crate::hook::Hook;
 use crate::limits::CallLimits;
 use crate::live::Live;
@@ -25,6 +28,9 @@ pub(crate) struct Binding {
     pub(crate) owner: Arc<Owner>,
     pub(crate) limits: Arc<CallLimits>,
     warm: Mutex<Vec<Live>>,
+    /// Shared with the same binding of other generations: a deploy of something else changes
+    /// nothing about it.
+    circuit: Arc<Mutex<Circuit>>,
 }
 
 impl std::fmt::Debug for Binding {
@@ -67,7 +73,43 @@ impl Binding {
             owner: Arc::new(owner),
             limits: Arc::new(limits),
             warm: Mutex::default(),
+            circuit: Arc::default(),
         }
+    }
+
+    /// Goes on with the circuit of the same binding in the generation before.
+    pub(crate) fn go_on_from(&mut self, before: &Self) {
+        self.circuit = Arc::clone(&before.circuit);
+    }
+
+    /// May a call be made now?
+    pub(crate) fn admit(&self) -> Result<Ticket, CallFailure> {
+        let now = Instant::now();
+        let admitted = self.lock_circuit().admit(now);
+        admitted.map_err(|pause| CallFailure::Circuit(pause.as_secs() + 1))
+    }
+
+    /// How an admitted call went.
+    pub(crate) fn record(&self, ticket: Ticket, failure: Option<&CallFailure>) {
+        let change = self.lock_circuit().record(ticket, failure, Instant::now());
+        if let Some(change) = change {
+            let notice = CircuitNotice {
+                stamp: self.stamp().clone(),
+                on_failure: self.spec.on_failure,
+                change,
+            };
+            self.owner.capabilities.circuit(self.owner.tenant, notice);
+        }
+    }
+
+    /// Its circuit, where that is not closed.
+    pub(crate) fn open_circuit(&self) -> Option<OpenCircuit> {
+        self.lock_circuit().reading(self.stamp(), Instant::now())
+    }
+
+    fn lock_circuit(&self) -> MutexGuard<'_, Circuit> {
+        // Its changes are assignments: a panic leaves none half done.
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn has(&self, hook: Hook) -> bool {

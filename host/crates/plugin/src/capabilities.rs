@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mail::{EnvelopeId, Mailbox, ReversePath, Tenant, Timestamp};
 
+use crate::circuit::CircuitNotice;
 use crate::source::MessageSource;
 
 /// An answer that is waited for.
@@ -51,6 +52,10 @@ pub trait Capabilities: Send + Sync + 'static {
         tenant: Tenant,
         run: ProgramRun,
     ) -> Waiting<'a, Result<ProgramEnd, ProgramRefusal>>;
+
+    /// A plugin of the domain is left alone from now on because it failed too often, or is called
+    /// again. To be told to the domain's administrator; must not wait.
+    fn circuit(&self, tenant: Tenant, notice: CircuitNotice);
 
     /// Takes a line of a plugin's log. It is one line, its control characters are escaped.
     fn log(&self, tenant: Tenant, line: LogLine<'_>);

@@ -6,6 +6,7 @@ use mail::{Direction, DomainId};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::Binding;
+use crate::circuit::OpenCircuit;
 use crate::digest::Digest;
 use crate::grants::Grants;
 use crate::hook::Hook;
@@ -161,6 +162,12 @@ impl Chain {
             .iter()
             .filter(|binding| binding.has(Hook::Deliver))
             .map(|binding| binding.option())
+    }
+
+    /// The bindings that are left alone for now because they failed too often.
+    pub fn open_circuits(&self) -> Vec<OpenCircuit> {
+        let open = self.bindings.iter().filter_map(|it| it.open_circuit());
+        open.collect()
     }
 
     /// The bindings that can refuse after RCPT, in order: recipients of domains with equal groups may

@@ -192,6 +192,9 @@ pub enum CallFailure {
     /// The host could not do its part.
     #[error("the host could not help: {0}")]
     Host(String),
+    /// It failed so often that it is not called for now.
+    #[error("it failed too often and is left alone for {0} s")]
+    Circuit(u64),
     /// The component is not there.
     #[error("it is not loaded: {0}")]
     NotLoaded(String),

@@ -25,7 +25,8 @@
 //!
 //! How it fails: a component that cannot be used is refused with the import, export or version that
 //! is wrong, and the chain before stays. A call that fails is a [`CallFailure`] in the report, and the
-//! binding's [`FailurePolicy`] says what that means; a failed delivery is always tried again.
+//! binding's [`FailurePolicy`] says what that means; a plugin that fails again and again is left alone for
+//! a while, as if each call had failed ([`CircuitNotice`]); a failed delivery is always tried again.
 //!
 //! What it does not know: the store, the queue, the directory, any protocol. wasmtime is used here
 //! and nowhere else.
@@ -36,6 +37,7 @@ mod binding;
 mod cache;
 mod capabilities;
 mod chain;
+mod circuit;
 mod compile;
 mod delivery;
 mod digest;
@@ -70,6 +72,7 @@ mod tests;
 pub use capabilities::{
     Capabilities, LogLevel, LogLine, ProgramEnd, ProgramRefusal, ProgramRun, Unavailable, Waiting,
 };
+pub use circuit::{CircuitChange, CircuitNotice, OpenCircuit};
 pub use compile::helper as compile_helper;
 pub use compile::{CompileHelper, CompileLimits};
 pub use chain::{BindingSpec, Chain, ChainSpec, DecisionGroup, FailurePolicy, Level};

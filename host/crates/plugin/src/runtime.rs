@@ -11,6 +11,7 @@ use crate::binding::Binding;
 use crate::cache::Cache;
 use crate::capabilities::Capabilities;
 use crate::chain::{BindingSpec, Chain, ChainSpec};
+use crate::circuit::OpenCircuit;
 use crate::compile::{CompileHelper, Compiler};
 use crate::digest::Digest;
 use crate::engine::engine;
@@ -207,6 +208,17 @@ impl Runtime {
             .remove(&tenant.domain());
     }
 
+    /// The circuits that are not closed, of all domains.
+    pub fn open_circuits(&self) -> Vec<(DomainId, OpenCircuit)> {
+        let chains = self.0.chains.read().unwrap_or_else(PoisonError::into_inner);
+        let of = |(domain, chain): (&DomainId, &Arc<Chain>)| {
+            let domain = *domain;
+            let open = chain.open_circuits();
+            open.into_iter().map(move |circuit| (domain, circuit))
+        };
+        chains.iter().flat_map(of).collect()
+    }
+
     /// The counters.
     pub fn readings(&self) -> Vec<Reading> {
         self.0.meters.readings()
@@ -226,7 +238,9 @@ impl Runtime {
         check_grants(&loaded, &spec)?;
         check_schema(&loaded, &spec)?;
         let capabilities = Arc::clone(&self.0.capabilities);
-        let binding = Binding::new(
+        let before = self.pin(tenant);
+        let same = before.bindings.iter().find(|other| other.spec == spec);
+        let mut binding = Binding::new(
             tenant,
             generation,
             spec,
@@ -234,6 +248,9 @@ impl Runtime {
             &self.0.limits,
             capabilities,
         );
+        if let Some(same) = same {
+            binding.go_on_from(same);
+        }
         self.check_config(binding).await
     }
 

@@ -1,6 +1,7 @@
 //! The runtime against a frozen component that has every hook, uses every capability and misbehaves
 //! on request (`fixtures/contract`), and against components that cannot be used.
 
+mod circuit;
 mod delivery;
 mod hostile;
 mod loading;

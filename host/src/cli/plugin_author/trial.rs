@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use mail::{Direction, Domain, DomainId, Mailbox, ReversePath, Tenant, Timestamp};
 use plugin::{
-    BindingSpec, Capabilities, ChainSpec, DeliverInput, Effect, Grants, Hook, HookReport,
+    BindingSpec, Capabilities, ChainSpec, CircuitNotice, DeliverInput, Effect, Grants, Hook, HookReport,
     Installed, LogLine, Notes, ProgramEnd, ProgramRefusal, ProgramRun, Runtime, SessionFacts,
     Unavailable, Waiting,
 };
@@ -258,6 +258,10 @@ impl Capabilities for Nothing {
             timed_out: false,
             output: Vec::new(),
         })))
+    }
+
+    fn circuit(&self, _tenant: Tenant, notice: CircuitNotice) {
+        println!("    circuit: {:?}", notice.change);
     }
 
     fn log(&self, _tenant: Tenant, line: LogLine<'_>) {

@@ -99,4 +99,10 @@ words! {
         "The last line of a report that has the whole message.", "-";
     REPORT_CLOSING_HEADER = text(), "The header of the message is attached. Its number here is {id}.",
         "The last line of a report that has only the header.", "-";
+
+    // Texts to the postmaster of a domain.
+    CIRCUIT_SUBJECT = text(), "The plugin {plugin} of {domain} is left alone for a while",
+        "The subject of the message about a plugin that failed too often.", "-";
+    CIRCUIT_TEXT = text(), "The plugin {plugin}, version {version}, of {domain} failed again and again\nand is left alone for a while. The last failure: {detail}\n\nUntil it does well again {policy}.\nIt is tried again by itself, after longer and longer pauses. There is no second\nmessage about it before it did well.\n\nWhat runs:                   postroom plugin list {domain}\nBack to the version before:  postroom plugin rollback {domain}",
+        "A plugin failed five times in a row.", "Deploy a version that is mended, or the one before.";
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mail::{Direction, Domain, DomainId, EnvelopeId, Mailbox, ReversePath, Tenant, Timestamp};
 
 use crate::{
-    BindingSpec, Capabilities, ChainSpec, Config, DeliverInput, FailurePolicy, Grants, HookReport,
+    BindingSpec, Capabilities, ChainSpec, CircuitNotice, Config, DeliverInput, FailurePolicy, Grants, HookReport,
     Installed, Level, LimitWishes, LogLine, Notes, ProgramEnd, ProgramRefusal, ProgramRun, Runtime,
     SessionFacts, Transaction, Unavailable, Waiting,
 };
@@ -31,6 +31,7 @@ pub(super) struct World {
     pub(super) exit_code: Mutex<Option<i32>>,
     pub(super) slow_ms: Mutex<u64>,
     pub(super) mailboxes: Mutex<BTreeSet<String>>,
+    pub(super) circuits: Mutex<Vec<(Tenant, CircuitNotice)>>,
 }
 
 impl Capabilities for World {
@@ -97,6 +98,10 @@ impl Capabilities for World {
                 output,
             })
         })
+    }
+
+    fn circuit(&self, tenant: Tenant, notice: CircuitNotice) {
+        self.circuits.lock().unwrap().push((tenant, notice));
     }
 
     fn log(&self, _: Tenant, line: LogLine<'_>) {

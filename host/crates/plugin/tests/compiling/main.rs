@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{Mailbox, Secret, Tenant, Timestamp};
 use plugin::{
-    Capabilities, CompileHelper, CompileLimits, Config, LoadError, LogLine, MANIFEST_SECTION,
+    Capabilities, CircuitNotice, CompileHelper, CompileLimits, Config, LoadError, LogLine, MANIFEST_SECTION,
     ProgramEnd, ProgramRefusal, ProgramRun, Runtime, Unavailable, Waiting,
 };
 
@@ -51,6 +51,8 @@ impl Capabilities for Nothing {
     ) -> Waiting<'a, Result<ProgramEnd, ProgramRefusal>> {
         Box::pin(ready(Err(ProgramRefusal::Label)))
     }
+
+    fn circuit(&self, _: Tenant, _: CircuitNotice) {}
 
     fn log(&self, _: Tenant, _: LogLine<'_>) {}
 }
