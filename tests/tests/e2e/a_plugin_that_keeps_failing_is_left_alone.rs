@@ -80,7 +80,7 @@ fn a_plugin_that_keeps_failing_is_left_alone_and_comes_back() {
     assert_eq!(send(&server, "bob@good.test").code, 250);
     let shown = circuit(&server, "bad.test").expect("it is open");
     assert!(
-        shown.starts_with("open: 5 failures, the last: it trapped"),
+        shown.starts_with("open: 5 failures, the last: rcpt: it trapped"),
         "{shown}"
     );
     let human = server.ok(&["plugin", "list", "bad.test"]);

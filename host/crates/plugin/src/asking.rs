@@ -60,7 +60,7 @@ impl Runtime {
         let binding = Arc::clone(binding);
         let hook = ask.hook;
         let stamp = binding.stamp().clone();
-        let ticket = match binding.admit() {
+        let ticket = match binding.admit(hook) {
             Ok(ticket) => ticket,
             Err(left_alone) => return not_called(stamp, hook, left_alone),
         };
@@ -117,7 +117,7 @@ async fn run(core: Arc<Core>, binding: Arc<Binding>, ask: Ask, ticket: Ticket) -
         }
         Err(failure) => (0, failed(&binding, hook, failure, &clock)),
     };
-    binding.record(ticket, asked.report.answer.as_ref().err());
+    binding.record(ticket, hook, asked.report.answer.as_ref().err());
     let cost = Cost {
         is_failure: asked.report.answer.is_err(),
         host_calls,
@@ -150,6 +150,7 @@ async fn call(binding: &Binding, ask: Ask, clock: Arc<CallClock>) -> Result<Retu
         None => Live::start(binding, call).await?,
     };
     let answer = live.ask(&binding.loaded, ask.hook, ask.question).await?;
+    live.state().end_printing();
     let call = &mut live.state().call;
     let (effects, edits) = (
         std::mem::take(&mut call.effects),

@@ -82,16 +82,17 @@ impl Binding {
         self.circuit = Arc::clone(&before.circuit);
     }
 
-    /// May a call be made now?
-    pub(crate) fn admit(&self) -> Result<Ticket, CallFailure> {
+    /// May a hook be called now?
+    pub(crate) fn admit(&self, hook: Hook) -> Result<Ticket, CallFailure> {
         let now = Instant::now();
-        let admitted = self.lock_circuit().admit(now);
+        let admitted = self.lock_circuit().admit(hook, now);
         admitted.map_err(|pause| CallFailure::Circuit(pause.as_secs() + 1))
     }
 
     /// How an admitted call went.
-    pub(crate) fn record(&self, ticket: Ticket, failure: Option<&CallFailure>) {
-        let change = self.lock_circuit().record(ticket, failure, Instant::now());
+    pub(crate) fn record(&self, ticket: Ticket, hook: Hook, failure: Option<&CallFailure>) {
+        let now = Instant::now();
+        let change = self.lock_circuit().record(ticket, hook, failure, now);
         if let Some(change) = change {
             let notice = CircuitNotice {
                 stamp: self.stamp().clone(),

@@ -10,6 +10,7 @@ use crate::compile::Compiler;
 use crate::digest::Digest;
 use crate::error::LoadError;
 use crate::hook::{CONTRACT_VERSION, Hook, PACKAGE};
+use crate::imports::inert;
 use crate::manifest::Manifest;
 use crate::state::State;
 
@@ -28,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) hooks: BTreeMap<Hook, ComponentExportIndex>,
     /// Whole names of the imports, with the interface of each.
     pub(crate) imports: Vec<(String, String)>,
+    /// Whole names of the imports that have nothing behind them.
+    pub(crate) inert: Vec<String>,
 }
 
 impl std::fmt::Debug for Loaded {
@@ -58,10 +61,19 @@ impl Loaded {
         let manifest = Manifest::of(component)?;
         let digest = Digest::of(component);
         let compiled = cache.compiled(linker.engine(), digest, component, compiler)?;
-        let imports = imports(&compiled)?;
+        let (imports, inert) = imports(&compiled)?;
         let hooks = hooks(&compiled)?;
         // The types of the imports are compared here; a function that is newer than this server is
         // missing here, and is named.
+        let with_inert;
+        let linker = if inert.is_empty() {
+            linker
+        } else {
+            let mut own = linker.clone();
+            inert::define(&mut own, &compiled).map_err(|error| LoadError::Type(one_line(&error)))?;
+            with_inert = own;
+            &with_inert
+        };
         let pre = linker
             .instantiate_pre(&compiled)
             .map_err(|error| LoadError::Type(one_line(&error)))?;
@@ -71,14 +83,23 @@ impl Loaded {
             pre,
             hooks,
             imports,
+            inert,
         })
     }
 }
 
-fn imports(component: &Component) -> Result<Vec<(String, String)>, LoadError> {
+/// Whole names of imports, with the interface of each.
+type Imports = Vec<(String, String)>;
+
+/// The imports of the contract, and those that are inert.
+fn imports(component: &Component) -> Result<(Imports, Vec<String>), LoadError> {
     let engine = component.engine();
-    let mut imports = Vec::new();
+    let (mut imports, mut inert) = (Vec::new(), Vec::new());
     for (name, _) in component.component_type().imports(engine) {
+        if inert::is_inert(name)? {
+            inert.push(name.to_owned());
+            continue;
+        }
         let Some(interface) = interface(name)? else {
             return Err(LoadError::UnknownImport(name.to_owned()));
         };
@@ -87,7 +108,7 @@ fn imports(component: &Component) -> Result<Vec<(String, String)>, LoadError> {
         }
         imports.push((name.to_owned(), interface.to_owned()));
     }
-    Ok(imports)
+    Ok((imports, inert))
 }
 
 fn hooks(component: &Component) -> Result<BTreeMap<Hook, ComponentExportIndex>, LoadError> {

@@ -29,6 +29,9 @@ pub struct Installed {
     pub hooks: Vec<Hook>,
     /// The interfaces it imports, with version: what it can do at most.
     pub imports: Vec<String>,
+    /// The interfaces of WASI it imports, with nothing behind them.
+    #[serde(default)]
+    pub inert: Vec<String>,
     /// Does it come with the server?
     pub bundled: bool,
 }
@@ -163,6 +166,7 @@ impl Registry {
                 .iter()
                 .map(|(name, _)| name.clone())
                 .collect(),
+            inert: loaded.inert.clone(),
             bundled: lock(&self.bundled).contains(&loaded.digest),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mail::{Domain, EnvelopeId, Mailbox, ReversePath, Tenant, Timestamp};
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
 
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Capabilities, LogLevel};
 use crate::edit::HeaderEdit;
 use crate::effect::Effect;
 use crate::engine::{MODULES, TABLE_ELEMENTS};
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) bounds: Bounds,
     pub(crate) call: Call,
     table: ResourceTable,
+    /// When the instance was made.
+    born: Instant,
 }
 
 impl State {
@@ -54,6 +57,7 @@ impl State {
             bounds,
             call,
             table,
+            born: Instant::now(),
         }
     }
 
@@ -72,6 +76,17 @@ impl State {
             self.call.clock.check_cpu()?;
         }
         Ok(&mut self.call)
+    }
+
+    /// When the instance was made.
+    pub(crate) const fn born(&self) -> Instant {
+        self.born
+    }
+
+    /// The time of day, one during a call.
+    pub(crate) fn time_of_day(&mut self) -> Timestamp {
+        let capabilities = &self.owner.capabilities;
+        *self.call.now.get_or_insert_with(|| capabilities.now())
     }
 
     /// The grants are looked at when a chain is published; this holds even if that were wrong.
@@ -152,6 +167,8 @@ pub(crate) struct Call {
     pub(crate) log_lines: usize,
     pub(crate) log_bytes: usize,
     pub(crate) log_dropped: u64,
+    /// What was printed since the last end of line, by the level that it is logged with.
+    pub(crate) printed: BTreeMap<LogLevel, Vec<u8>>,
     effect_bytes: usize,
     most_effect_bytes: usize,
 }
@@ -183,6 +200,7 @@ impl Call {
             log_lines: 0,
             log_bytes: 0,
             log_dropped: 0,
+            printed: BTreeMap::new(),
             effect_bytes: 0,
             most_effect_bytes: limits.transfer_bytes,
         }

@@ -4,6 +4,7 @@
 mod circuit;
 mod delivery;
 mod hostile;
+mod inert;
 mod loading;
 mod policy;
 mod stage;

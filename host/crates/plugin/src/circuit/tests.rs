@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use super::{Circuit, CircuitChange, FAILURES, Ticket};
 use crate::digest::Digest;
 use crate::error::CallFailure;
+use crate::hook::Hook;
 use crate::report::Stamp;
 
 /// A circuit and the time it is for it.
@@ -25,8 +26,14 @@ impl Bench {
 
     /// A call that ends so; `None` where it may not be made.
     fn call(&mut self, failure: Option<CallFailure>) -> Option<Option<CircuitChange>> {
-        let ticket = self.circuit.admit(self.now).ok()?;
-        Some(self.circuit.record(ticket, failure.as_ref(), self.now))
+        self.ask(Hook::Rcpt, failure)
+    }
+
+    /// The same of some hook.
+    fn ask(&mut self, hook: Hook, failure: Option<CallFailure>) -> Option<Option<CircuitChange>> {
+        let ticket = self.circuit.admit(hook, self.now).ok()?;
+        let failure = failure.as_ref();
+        Some(self.circuit.record(ticket, hook, failure, self.now))
     }
 
     #[track_caller]
@@ -82,7 +89,7 @@ fn five_failures_in_a_row_open_it_and_say_so_once() {
     let opened = bench.traps();
     let expected = CircuitChange::Opened {
         failures: 5,
-        last: "it trapped: unreachable".to_owned(),
+        last: "rcpt: it trapped: unreachable".to_owned(),
         pause: Duration::from_secs(5),
     };
     assert_eq!(opened, Some(expected));
@@ -136,11 +143,11 @@ fn one_call_at_a_time_is_the_trial() {
     let mut bench = Bench::new();
     bench.open();
     bench.pass(5);
-    assert_eq!(bench.circuit.admit(bench.now), Ok(Ticket::Trial));
-    assert!(bench.circuit.admit(bench.now).is_err());
+    assert_eq!(bench.circuit.admit(Hook::Rcpt, bench.now), Ok(Ticket::Trial));
+    assert!(bench.circuit.admit(Hook::Rcpt, bench.now).is_err());
     // A trial that never comes back is not waited for for ever.
     bench.pass(120);
-    assert_eq!(bench.circuit.admit(bench.now), Ok(Ticket::Trial));
+    assert_eq!(bench.circuit.admit(Hook::Rcpt, bench.now), Ok(Ticket::Trial));
 }
 
 #[test]
@@ -163,15 +170,15 @@ fn it_that_limps_goes_on_with_the_longer_pauses_until_it_was_steady() {
 #[test]
 fn calls_that_began_before_it_opened_change_nothing() {
     let mut bench = Bench::new();
-    let early = bench.circuit.admit(bench.now).unwrap();
+    let early = bench.circuit.admit(Hook::Rcpt, bench.now).unwrap();
     bench.open();
-    assert_eq!(bench.circuit.record(early, None, bench.now), None);
+    assert_eq!(bench.circuit.record(early, Hook::Rcpt, None, bench.now), None);
     assert_eq!(bench.retry(), Some(5));
     bench.pass(5);
-    let trial = bench.circuit.admit(bench.now).unwrap();
-    assert_eq!(bench.circuit.record(early, None, bench.now), None);
+    let trial = bench.circuit.admit(Hook::Rcpt, bench.now).unwrap();
+    assert_eq!(bench.circuit.record(early, Hook::Rcpt, None, bench.now), None);
     assert_eq!(
-        bench.circuit.record(trial, None, bench.now),
+        bench.circuit.record(trial, Hook::Rcpt, None, bench.now),
         Some(CircuitChange::Closed)
     );
 }
@@ -191,4 +198,35 @@ fn trouble_of_the_host_is_not_the_plugins() {
     assert_eq!(bench.call(host()), Some(None));
     assert_eq!(bench.retry(), Some(0));
     assert_eq!(bench.well(), Some(CircuitChange::Closed));
+}
+
+#[test]
+fn a_hook_that_does_well_says_nothing_of_another() {
+    let mut bench = Bench::new();
+    // Each transaction opens well and fails at the recipient.
+    for _ in 1..FAILURES {
+        assert_eq!(bench.ask(Hook::Connect, None), Some(None));
+        assert_eq!(bench.traps(), None);
+    }
+    assert_eq!(bench.ask(Hook::Connect, None), Some(None));
+    assert!(matches!(bench.traps(), Some(CircuitChange::Opened { .. })));
+    assert_eq!(
+        bench.ask(Hook::Connect, None),
+        None,
+        "the whole binding is left alone"
+    );
+    // On the way to the trial the others are asked, and close nothing.
+    bench.pass(5);
+    assert_eq!(bench.ask(Hook::Connect, None), Some(None));
+    assert_eq!(bench.retry(), Some(0));
+    assert_eq!(bench.well(), Some(CircuitChange::Closed));
+}
+
+#[test]
+fn one_that_fails_before_the_trial_keeps_it_open() {
+    let mut bench = Bench::new();
+    bench.open();
+    bench.pass(5);
+    assert_eq!(bench.ask(Hook::Connect, Some(trap())), Some(None));
+    assert_eq!(bench.retry(), Some(10));
 }

@@ -9,11 +9,7 @@ impl Host for State {
     fn now(&mut self) -> Result<u64> {
         self.must_be_granted("clock")?;
         self.enter()?;
-        let now = match self.call.now {
-            Some(now) => now,
-            None => self.owner.capabilities.now(),
-        };
-        self.call.now = Some(now);
+        let now = self.time_of_day();
         Ok(u64::try_from(now.0).unwrap_or(0))
     }
 }

@@ -7,6 +7,7 @@ mod clock;
 mod config;
 mod edit;
 mod file;
+pub(crate) mod inert;
 mod kv;
 mod log;
 mod mailbox;

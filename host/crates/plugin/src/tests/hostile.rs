@@ -190,6 +190,8 @@ async fn p06_floods_of_calls_handles_and_writes_are_budgeted() {
         failure(&stage.rcpt("kv-big").await),
         CallFailure::Contract(_)
     ));
+    // So many failures, and it is left alone; bound anew it is asked again.
+    stage.publish(vec![stage.binding("anew")]).await;
     // Two messages are granted; what is beyond is refused, not fatal.
     assert_eq!(
         said(&stage.rcpt("send-flood").await).rsplit("; ").next(),
@@ -348,12 +350,14 @@ async fn a_domain_has_four_calls_at_once_and_a_line_of_64() {
     for guest in guests {
         match failure(&guest.await.unwrap()) {
             CallFailure::Busy => busy += 1,
-            CallFailure::Wall(_) => {}
+            // Those that got a turn; after some of them the plugin is left alone.
+            CallFailure::Wall(_) | CallFailure::Circuit(_) => {}
             other => panic!("{other}"),
         }
     }
     assert!(busy >= 32, "{busy} were turned away");
     *stage.world.slow_ms.lock().unwrap() = 0;
+    stage.publish(vec![stage.binding("anew")]).await;
     all_is_well(&stage).await;
 }
 

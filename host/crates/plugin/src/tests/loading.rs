@@ -168,8 +168,12 @@ async fn the_manifest_must_be_there_and_right() {
 async fn p12_the_import_export_or_version_that_is_wrong_is_named() {
     for (text, expected) in [
         (
-            r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#,
-            "it imports wasi:sockets/tcp@0.2.0, which this server does not offer",
+            r#"(component (import "wasi:nn/graph@0.2.0" (instance)))"#,
+            "it imports wasi:nn/graph@0.2.0, which this server does not offer",
+        ),
+        (
+            r#"(component (import "wasi:sockets/tcp@0.3.0" (instance)))"#,
+            "wasi:sockets/tcp@0.3.0 is of version 0.3.0; this server offers 0.2",
         ),
         (
             r#"(component (import "postroom:plugin/network@0.1.0" (instance)))"#,
