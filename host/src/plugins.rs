@@ -10,7 +10,7 @@
 pub(crate) mod circuits;
 mod state;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
@@ -56,6 +56,8 @@ pub(crate) struct Component {
     pub(crate) digest: Digest,
     pub(crate) hooks: Vec<&'static str>,
     pub(crate) asks: Vec<String>,
+    /// Packages of WASI of which it imports something; nothing is behind them.
+    pub(crate) inert: BTreeSet<String>,
     pub(crate) description: String,
     pub(crate) bundled: bool,
 }
@@ -186,6 +188,7 @@ impl Plugins {
             digest: installed.digest,
             hooks: installed.hooks.iter().map(|hook| hook.name()).collect(),
             asks: capabilities.words(),
+            inert: packages(&installed.inert),
             description,
             bundled: installed.bundled,
         };
@@ -497,4 +500,10 @@ impl Plugins {
             .set_settings(&access, self.store.operation_id(), changes)
             .await?)
     }
+}
+
+/// The packages of interfaces: `wasi:io` of `wasi:io/poll@0.2.6`.
+fn packages(interfaces: &[String]) -> BTreeSet<String> {
+    let package = |name: &String| name.split('/').next().unwrap_or_default().to_owned();
+    interfaces.iter().map(package).collect()
 }

@@ -40,7 +40,7 @@ pub(super) async fn install(
     };
     Ok(Json(json!({
         "message": format!("Installed {name}@{version}, which asks for {asks}. Next: postroom plugin bind DOMAIN {name}"),
-        "name": name, "version": version, "digest": component.digest,
+        "name": name, "version": version, "digest": component.digest, "inert": component.inert,
     })))
 }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use directory::DomainEntry;
 use mail::{Access, Direction, DomainId, Mailbox, Reply, Tenant, Timestamp};
 use plugin::{
-    CallFailure, CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes, SessionFacts,
-    Verdict,
+    CallFailure, CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes,
+    SessionFacts, Verdict,
 };
 use store::{BodyRef, Content, Effect};
 

@@ -9,8 +9,8 @@ use delivery::program::{ApprovedPrograms, Attempt, Exit, Runner};
 use directory::{DirectoryAdmin, GroupEntry, LookupError};
 use mail::{Access, Mailbox, Tenant, Timestamp};
 use plugin::{
-    Capabilities, CircuitNotice, LogLevel, LogLine, MessageSource, ProgramEnd, ProgramRefusal, ProgramRun,
-    Unavailable, Waiting,
+    Capabilities, CircuitNotice, LogLevel, LogLine, MessageSource, ProgramEnd, ProgramRefusal,
+    ProgramRun, Unavailable, Waiting,
 };
 use store::{Lease, Owner, Rights, Started, Store};
 use tokio::io::AsyncWriteExt as _;

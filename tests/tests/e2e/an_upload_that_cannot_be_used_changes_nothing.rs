@@ -93,7 +93,11 @@ fn p11_an_upload_that_cannot_be_used_changes_nothing() {
     let not_code = component(b"\x42\0");
     for (name, bytes, expected) in [
         ("empty", &b""[..], "it is not a WebAssembly component"),
-        ("text", b"name = \"swap\"", "it is not a WebAssembly component"),
+        (
+            "text",
+            b"name = \"swap\"",
+            "it is not a WebAssembly component",
+        ),
         (
             "truncated",
             &good[..good.len() / 2],

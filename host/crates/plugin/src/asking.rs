@@ -187,6 +187,7 @@ fn check(binding: &Binding, hook: Hook, returned: Returned, clock: &CallClock) -
         Answer::Outcome(outcome) => matches!(outcome, Outcome::Done { .. }),
     };
     let (mut effects, mut edits) = (returned.effects, returned.edits);
+    drop_others(binding, hook, &mut effects);
     if !is_kept {
         effects.retain(Effect::survives_refusal);
         edits.clear();
@@ -205,6 +206,20 @@ fn check(binding: &Binding, hook: Hook, returned: Returned, clock: &CallClock) -
         notes: Some(returned.notes),
         live: Some(returned.live),
     }
+}
+
+/// Drops the effects that this hook does not have.
+fn drop_others(binding: &Binding, hook: Hook, effects: &mut Vec<Effect>) {
+    effects.retain(|effect| {
+        let is_applied = hook.effects().contains(&effect.name());
+        if !is_applied {
+            tracing::warn!(
+                plugin = %binding.stamp().plugin, %hook, effect = effect.name(),
+                "a plugin wanted something to happen that this hook cannot do"
+            );
+        }
+        is_applied
+    });
 }
 
 fn failed(binding: &Binding, hook: Hook, failure: CallFailure, clock: &CallClock) -> Asked {

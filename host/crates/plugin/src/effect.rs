@@ -24,6 +24,17 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The word for it, as in `docs/hooks.tsv`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Kv(_) => "kv",
+            Self::Submit(_) => "submit",
+            Self::Forward(_) => "forward",
+            Self::File(_) => "mailbox",
+            Self::Append(_) => "file",
+        }
+    }
+
     /// Is it kept with a refusal and a deferral?
     pub const fn survives_refusal(&self) -> bool {
         matches!(self, Self::Kv(_))

@@ -65,6 +65,17 @@ impl Hook {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
     }
 
+    /// What of the effects of its calls happens, by name; the rest is dropped. `docs/hooks.tsv` has
+    /// the same for people.
+    pub const fn effects(self) -> &'static [&'static str] {
+        match self {
+            Self::Connect | Self::Ehlo | Self::Mail | Self::Rcpt => &["kv"],
+            Self::Data => &["kv", "edit"],
+            Self::Deliver => &["kv", "submit", "forward", "mailbox", "file"],
+            Self::Start | Self::CheckConfig => &[],
+        }
+    }
+
     /// Does it make a plugin useful by itself?
     pub(crate) const fn is_asked(self) -> bool {
         !matches!(self, Self::Start | Self::CheckConfig)

@@ -72,10 +72,10 @@ mod tests;
 pub use capabilities::{
     Capabilities, LogLevel, LogLine, ProgramEnd, ProgramRefusal, ProgramRun, Unavailable, Waiting,
 };
+pub use chain::{BindingSpec, Chain, ChainSpec, DecisionGroup, FailurePolicy, Level};
 pub use circuit::{CircuitChange, CircuitNotice, OpenCircuit};
 pub use compile::helper as compile_helper;
 pub use compile::{CompileHelper, CompileLimits};
-pub use chain::{BindingSpec, Chain, ChainSpec, DecisionGroup, FailurePolicy, Level};
 pub use digest::{Digest, DigestError};
 pub use effect::{
     EditedHeader, Effect, FileAppend, FileContent, Forward, KvWrite, MailboxAppend, Submission,

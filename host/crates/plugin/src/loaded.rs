@@ -70,7 +70,8 @@ impl Loaded {
             linker
         } else {
             let mut own = linker.clone();
-            inert::define(&mut own, &compiled).map_err(|error| LoadError::Type(one_line(&error)))?;
+            inert::define(&mut own, &compiled)
+                .map_err(|error| LoadError::Type(one_line(&error)))?;
             with_inert = own;
             &with_inert
         };

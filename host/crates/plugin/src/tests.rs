@@ -5,6 +5,7 @@ mod circuit;
 mod delivery;
 mod hostile;
 mod inert;
+mod ledger;
 mod loading;
 mod policy;
 mod stage;

@@ -11,9 +11,9 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use mail::{Direction, Domain, DomainId, Mailbox, ReversePath, Tenant, Timestamp};
 use plugin::{
-    BindingSpec, Capabilities, ChainSpec, CircuitNotice, DeliverInput, Effect, Grants, Hook, HookReport,
-    Installed, LogLine, Notes, ProgramEnd, ProgramRefusal, ProgramRun, Runtime, SessionFacts,
-    Unavailable, Waiting,
+    BindingSpec, Capabilities, ChainSpec, CircuitNotice, DeliverInput, Effect, Grants, Hook,
+    HookReport, Installed, LogLine, Notes, ProgramEnd, ProgramRefusal, ProgramRun, Runtime,
+    SessionFacts, Unavailable, Waiting,
 };
 
 const SMALL: &[u8] = b"From: sender@example.org\r\nTo: recipient@example.net\r\nSubject: A small message\r\n\r\nHello.\r\n";
@@ -77,6 +77,12 @@ impl Trial {
             hooks.join(", ")
         );
         println!("imports: {}", installed.imports.join(", "));
+        if !installed.inert.is_empty() {
+            println!(
+                "inert (nothing is behind them): {}",
+                installed.inert.join(", ")
+            );
+        }
         let tenant = trial_tenant();
         runtime.publish(tenant, self.chain(&installed)).await?;
         let mut failed = 0;

@@ -76,7 +76,9 @@ fn an_engine_with_other_settings_does_not_take_the_file() {
     let component = component();
     let digest = Digest::of(&component);
     let cache = Cache::new(Some(folder.path().to_owned()), [7; 32]);
-    cache.compiled(&small_engine(), digest, &component, None).unwrap();
+    cache
+        .compiled(&small_engine(), digest, &component, None)
+        .unwrap();
     let other = Engine::new(wasmtime::Config::new().epoch_interruption(false)).unwrap();
     assert!(cache.load(&other, digest).is_none());
 }

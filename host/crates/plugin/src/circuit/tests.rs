@@ -143,11 +143,17 @@ fn one_call_at_a_time_is_the_trial() {
     let mut bench = Bench::new();
     bench.open();
     bench.pass(5);
-    assert_eq!(bench.circuit.admit(Hook::Rcpt, bench.now), Ok(Ticket::Trial));
+    assert_eq!(
+        bench.circuit.admit(Hook::Rcpt, bench.now),
+        Ok(Ticket::Trial)
+    );
     assert!(bench.circuit.admit(Hook::Rcpt, bench.now).is_err());
     // A trial that never comes back is not waited for for ever.
     bench.pass(120);
-    assert_eq!(bench.circuit.admit(Hook::Rcpt, bench.now), Ok(Ticket::Trial));
+    assert_eq!(
+        bench.circuit.admit(Hook::Rcpt, bench.now),
+        Ok(Ticket::Trial)
+    );
 }
 
 #[test]
@@ -172,11 +178,17 @@ fn calls_that_began_before_it_opened_change_nothing() {
     let mut bench = Bench::new();
     let early = bench.circuit.admit(Hook::Rcpt, bench.now).unwrap();
     bench.open();
-    assert_eq!(bench.circuit.record(early, Hook::Rcpt, None, bench.now), None);
+    assert_eq!(
+        bench.circuit.record(early, Hook::Rcpt, None, bench.now),
+        None
+    );
     assert_eq!(bench.retry(), Some(5));
     bench.pass(5);
     let trial = bench.circuit.admit(Hook::Rcpt, bench.now).unwrap();
-    assert_eq!(bench.circuit.record(early, Hook::Rcpt, None, bench.now), None);
+    assert_eq!(
+        bench.circuit.record(early, Hook::Rcpt, None, bench.now),
+        None
+    );
     assert_eq!(
         bench.circuit.record(trial, Hook::Rcpt, None, bench.now),
         Some(CircuitChange::Closed)

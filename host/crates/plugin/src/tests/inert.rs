@@ -54,10 +54,6 @@ async fn nothing_of_the_system_is_there() {
         ("file", "NotFound"),
         ("write", "NotFound"),
         ("folder", "NotFound"),
-        ("connect", "PermissionDenied"),
-        ("listen", "PermissionDenied"),
-        ("datagram", "PermissionDenied"),
-        ("resolve", "Uncategorized"),
         ("input", "ok: 0"),
         ("thread", "Unsupported"),
         ("monotonic", "true"),
@@ -78,6 +74,15 @@ async fn nothing_of_the_system_is_there() {
         said(&stage.rcpt("random").await),
         said(&stage.rcpt("random").await)
     );
+}
+
+#[tokio::test]
+async fn p09_no_network_is_to_be_had() {
+    let stage = stage().await;
+    for task in ["connect", "listen", "datagram", "resolve"] {
+        let report = stage.rcpt(task).await;
+        assert_eq!(said(&report), "PermissionDenied", "{task}");
+    }
 }
 
 #[tokio::test]

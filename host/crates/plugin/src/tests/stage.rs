@@ -8,9 +8,9 @@ use bytes::Bytes;
 use mail::{Direction, Domain, DomainId, EnvelopeId, Mailbox, ReversePath, Tenant, Timestamp};
 
 use crate::{
-    BindingSpec, Capabilities, ChainSpec, CircuitNotice, Config, DeliverInput, FailurePolicy, Grants, HookReport,
-    Installed, Level, LimitWishes, LogLine, Notes, ProgramEnd, ProgramRefusal, ProgramRun, Runtime,
-    SessionFacts, Transaction, Unavailable, Waiting,
+    BindingSpec, Capabilities, ChainSpec, CircuitNotice, Config, DeliverInput, FailurePolicy,
+    Grants, HookReport, Installed, Level, LimitWishes, LogLine, Notes, ProgramEnd, ProgramRefusal,
+    ProgramRun, Runtime, SessionFacts, Transaction, Unavailable, Waiting,
 };
 
 /// Built once against contract 0.1.0.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{Mailbox, Secret, Tenant, Timestamp};
 use plugin::{
-    Capabilities, CircuitNotice, CompileHelper, CompileLimits, Config, LoadError, LogLine, MANIFEST_SECTION,
-    ProgramEnd, ProgramRefusal, ProgramRun, Runtime, Unavailable, Waiting,
+    Capabilities, CircuitNotice, CompileHelper, CompileLimits, Config, LoadError, LogLine,
+    MANIFEST_SECTION, ProgramEnd, ProgramRefusal, ProgramRun, Runtime, Unavailable, Waiting,
 };
 
 const CONTRACT: &[u8] = include_bytes!("../../fixtures/contract-0.1.0.wasm");
