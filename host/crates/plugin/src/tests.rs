@@ -3,6 +3,7 @@
 
 mod circuit;
 mod delivery;
+mod forged;
 mod hostile;
 mod inert;
 mod ledger;

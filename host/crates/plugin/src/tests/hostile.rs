@@ -236,10 +236,17 @@ async fn p08_waiting_for_the_host_counts_as_time() {
     ));
 }
 
+/// Each hides 8 MiB in one domain and looks through all that another domain's fresh instance may have.
+const ROUNDS: usize = 100;
+
 #[tokio::test]
 async fn p14_no_instance_sees_the_memory_of_another() {
     // Room for one instance at a time, so that its memory is the same each time.
-    let stage = Stage::new().await;
+    let stage = Stage::with(Config {
+        instances: 1,
+        ..Config::default()
+    })
+    .await;
     for tenant in [ABC, XYZ] {
         stage
             .runtime
@@ -247,7 +254,7 @@ async fn p14_no_instance_sees_the_memory_of_another() {
             .await
             .unwrap();
     }
-    for _ in 0..20 {
+    for _ in 0..ROUNDS {
         let hid = stage
             .runtime
             .begin(ABC, facts())
@@ -306,6 +313,37 @@ async fn p14_a_reused_instance_stays_with_its_binding() {
         calls(ABC).await.ends_with("call 3"),
         "an instance of another generation was used"
     );
+}
+
+/// Instances that live on: what one domain's hid is not in the memory of another's, however the two
+/// are made, kept and replaced in turn.
+#[tokio::test]
+async fn p14_reused_instances_of_two_domains_share_nothing() {
+    let stage = Stage::with(Config {
+        instances: 4,
+        ..Config::default()
+    })
+    .await;
+    let reused = BindingSpec {
+        reuse: true,
+        ..stage.binding("a")
+    };
+    for round in 1..=10 {
+        for tenant in [ABC, XYZ] {
+            // A new generation: new instances, in the places of the old ones.
+            let spec = chain(round, vec![reused.clone()]);
+            stage.runtime.publish(tenant, spec).await.unwrap();
+        }
+        let ask = async |tenant, local| {
+            let mut transaction = stage.runtime.begin(tenant, facts());
+            said(&transaction.rcpt(&address(local)).await)
+        };
+        for _ in 0..3 {
+            assert!(ask(ABC, "canary").await.contains("hid 8388608"));
+            let found = ask(XYZ, "scan").await;
+            assert!(found.ends_with("found 0"), "{found}");
+        }
+    }
 }
 
 #[tokio::test]

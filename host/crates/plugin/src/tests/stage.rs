@@ -133,7 +133,7 @@ impl Stage {
             .unwrap()
             .insert("Shared Folders/all".to_owned());
         let config = Config {
-            instances: 200,
+            instances: config.instances.min(200),
             threads: config.threads.or(Some(2)),
             ..config
         };
