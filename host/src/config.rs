@@ -44,6 +44,9 @@ pub struct Config {
     pub dns: Vec<std::net::SocketAddr>,
     /// How long SIGTERM waits for open sessions, in seconds.
     pub drain_seconds: u64,
+    /// What the administrators of a domain may grant to plugins, in the words of `plugin bind --grant`.
+    /// Programs and files are bounded by the lists below in any case.
+    pub administrator_grants: Vec<String>,
     /// A program that domains may deliver to. They name it by its label.
     pub program: Vec<Program>,
     /// A file that domains may deliver to. They name it by its label.
@@ -161,6 +164,7 @@ impl Default for Config {
             postmaster: None,
             dns: Vec::new(),
             drain_seconds: 30,
+            administrator_grants: plugin::Grants::everything().words(),
             program: Vec::new(),
             file: Vec::new(),
             channel: Vec::new(),
@@ -217,6 +221,15 @@ impl Config {
             .iter()
             .map(|text| Network::parse(text))
             .collect()
+    }
+
+    /// `administrator_grants`, read.
+    pub fn administrator_grants(&self) -> anyhow::Result<plugin::Grants> {
+        let mut grants = plugin::Grants::default();
+        for word in &self.administrator_grants {
+            grants.grant(word).context("administrator_grants")?;
+        }
+        Ok(grants)
     }
 
     /// The socket of the admin API.

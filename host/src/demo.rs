@@ -4,7 +4,7 @@
 //!  stage   temporary folder, loopback ports, the same server as `postroom serve`
 //!  people  domains, people, a policy plugin: command lines, run through the admin socket
 //!  scenes  mail that is accepted, refused, answered, filed, forwarded, shared
-//!  stream  a plugin is swapped under four busy connections
+//!  stream  the domain's administrator, over HTTPS, swaps a plugin under four busy connections
 //!  reading everything again by IMAP and POP3
 //!  invitation  how to use an own client, until Ctrl-C
 //! ```
@@ -49,9 +49,7 @@ pub async fn run(exit: bool, port_offset: u16) -> anyhow::Result<()> {
     screen.title("Postroom: two domains, one server, a plugin that is swapped while mail flows");
     let folder = Folder::make()?;
     let config = stage::config(&folder, port_offset, &screen)?;
-    let client = Client {
-        socket: config.admin_socket(),
-    };
+    let client = Client::at(config.admin_socket());
     let server = Server::start(config)
         .await
         .context("the demo's server cannot start")?;
@@ -81,14 +79,14 @@ async fn tour(
 ) -> anyhow::Result<()> {
     let ports = Ports::of(server)?;
     screen.say(&format!(
-        "A server runs in {} and listens on {} only. The lines with $ are run as they stand here, by the same code as the command line.",
+        "A server runs in {} and listens on {} only. The lines with $ are run as they stand here, by the same code as the command line, over the operator's socket.",
         folder.path().display(),
         ports.smtp.ip()
     ));
     let mut people = People::new(client, ports);
     people.settle(screen).await?;
     scenes::run(screen, &people, folder).await?;
-    stream::run(screen, &people, folder).await?;
+    stream::run(screen, &mut people, folder).await?;
     reading::run(screen, &people).await?;
     screen.verdict()?;
     if !exit {

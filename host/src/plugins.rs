@@ -6,15 +6,18 @@
 //! is kept, for `rollback`.
 //!
 //! A domain that was never administered has the delivery options that come with the server.
+//!
+//! A component that the operator installs is there for every domain; one that a domain installs
+//! is there for that domain alone, under its own name, whatever others call theirs.
 
 pub(crate) mod circuits;
 mod state;
+mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use directory::{Directory, DirectoryAdmin};
 use mail::{Access, Principal, Tenant};
 use plugin::{BindingSpec, ChainSpec, Digest, Manifest, Runtime};
@@ -67,8 +70,8 @@ pub(crate) struct Plugins {
     runtime: Runtime,
     capabilities: Arc<HostCapabilities>,
     store: Arc<dyn Store>,
-    /// The last installed of each name and version.
-    installed: RwLock<BTreeMap<(String, String), Component>>,
+    /// Every component that can be used by somebody.
+    components: RwLock<BTreeMap<Digest, Component>>,
     /// Domains whose chain could not be loaded.
     broken: RwLock<HashSet<mail::DomainId>>,
     /// One change of a chain at a time.
@@ -102,7 +105,7 @@ impl Plugins {
             runtime,
             capabilities,
             store,
-            installed: RwLock::default(),
+            components: RwLock::default(),
             broken: RwLock::default(),
             changing: Mutex::new(()),
             notices: std::sync::Mutex::new(Some(notices)),
@@ -110,7 +113,8 @@ impl Plugins {
         for installed in plugins.runtime.bundled() {
             plugins.know(installed);
         }
-        for digest in state::digests_in(&folder)? {
+        let in_folder = state::digests_in(&folder)?;
+        for digest in in_folder.iter().copied() {
             match plugins.runtime.installed(digest).await {
                 Ok(installed) => {
                     plugins.know(&installed);
@@ -121,6 +125,7 @@ impl Plugins {
                 }
             }
         }
+        plugins.adopt(&in_folder).await?;
         Ok(plugins)
     }
 
@@ -165,15 +170,6 @@ impl Plugins {
         self.publish(tenant, chain).await
     }
 
-    /// Checks a component, compiles it and keeps it.
-    pub(crate) async fn install(&self, bytes: Bytes) -> Result<Component, ApiError> {
-        let installed =
-            self.runtime.install(bytes).await.map_err(|error| {
-                ApiError::invalid(format!("this plugin cannot be used: {error}"))
-            })?;
-        Ok(self.know(&installed))
-    }
-
     fn know(&self, installed: &plugin::Installed) -> Component {
         let Manifest {
             name,
@@ -183,8 +179,8 @@ impl Plugins {
             ..
         } = installed.manifest.clone();
         let component = Component {
-            name: name.clone(),
-            version: version.clone(),
+            name,
+            version,
             digest: installed.digest,
             hooks: installed.hooks.iter().map(|hook| hook.name()).collect(),
             asks: capabilities.words(),
@@ -193,10 +189,10 @@ impl Plugins {
             bundled: installed.bundled,
         };
         let mut all = self
-            .installed
+            .components
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        all.insert((name, version), component.clone());
+        all.insert(component.digest, component.clone());
         component
     }
 
@@ -207,33 +203,6 @@ impl Plugins {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .contains(&domain)
-    }
-
-    /// All components, by name and version.
-    pub(crate) fn installed(&self) -> Vec<Component> {
-        let all = self
-            .installed
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.values().cloned().collect()
-    }
-
-    /// The component of `NAME` (the newest version) or `NAME@VERSION`.
-    fn find(&self, plugin: &str) -> Result<Component, ApiError> {
-        let (name, version) = match plugin.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (plugin, None),
-        };
-        let fits = |component: &Component| {
-            component.name == name && version.is_none_or(|version| component.version == version)
-        };
-        let newest = |component: &Component| state::version_key(&component.version);
-        let found = self.installed().into_iter().filter(fits).max_by_key(newest);
-        found.ok_or_else(|| {
-            ApiError::not_found(format!(
-                "plugin {plugin}: `postroom plugin install` brings it in"
-            ))
-        })
     }
 
     /// The bindings as administered.
@@ -249,21 +218,20 @@ impl Plugins {
         self.read(tenant, state::CURRENT)
     }
 
-    /// Adds or changes a binding among the wishes.
+    /// Adds or changes a binding among the wishes. `ceiling` bounds administrators of domains.
     pub(crate) async fn bind(
         &self,
         by: Principal,
         tenant: Tenant,
         request: BindRequest,
+        ceiling: &plugin::Grants,
     ) -> Result<BindingSpec, ApiError> {
         let _changing = self.changing.lock().await;
-        let component = self.find(&request.plugin)?;
+        let component = self.find(tenant, &request.plugin)?;
         let mut wishes = self.wishes(tenant)?;
-        let binding = self.binding(
-            &component,
-            &request,
-            wishes.iter().find(|spec| spec.plugin == component.name),
-        )?;
+        let before = wishes.iter().find(|spec| spec.plugin == component.name);
+        let binding = self.binding(&component, &request, before)?;
+        uploads::check_ceiling(by, &binding, before, ceiling)?;
         wishes.retain(|spec| spec.plugin != component.name);
         wishes.push(binding.clone());
         wishes.sort_by_key(|spec| (spec.order, spec.id.clone()));
@@ -355,6 +323,7 @@ impl Plugins {
         by: Principal,
         tenant: Tenant,
         plugin: Option<String>,
+        ceiling: &plugin::Grants,
     ) -> Result<u64, ApiError> {
         if let Some(plugin) = plugin {
             self.bind(
@@ -364,6 +333,7 @@ impl Plugins {
                     plugin,
                     ..BindRequest::default()
                 },
+                ceiling,
             )
             .await?;
         }
@@ -443,7 +413,7 @@ impl Plugins {
     fn default_chain(&self) -> ChainSpec {
         let bindings = OPTIONS
             .iter()
-            .filter_map(|name| self.find(name).ok())
+            .filter_map(|name| self.find(Tenant::HOST, name).ok())
             .filter_map(|component| self.binding(&component, &BindRequest::default(), None).ok())
             .collect();
         ChainSpec {

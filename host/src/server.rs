@@ -17,7 +17,7 @@ use net::{
 use store::Store;
 use tokio::task::JoinSet;
 
-use crate::admin::{self, Api};
+use crate::admin::{self, Api, Front};
 use crate::config::Config;
 use crate::listen::{self, Bound};
 use crate::outflow;
@@ -96,21 +96,24 @@ impl Server {
             certificates: certificates.clone(),
             gate: gate.clone(),
         };
+        let api = Api {
+            site: Arc::clone(&site),
+            stop: Arc::clone(&trigger),
+            bound: Arc::clone(&bound),
+            tokens: Arc::default(),
+        };
+        let front = Front::new(api.clone());
         for listener in listeners {
             let certificates = certificates.clone();
             tasks.spawn(listen::serve(
                 Arc::clone(&site),
+                front.clone(),
                 listener,
                 certificates,
                 gate.clone(),
                 shutdown.clone(),
             ));
         }
-        let api = Api {
-            site: Arc::clone(&site),
-            stop: Arc::clone(&trigger),
-            bound: Arc::clone(&bound),
-        };
         let admin_shutdown = shutdown.clone();
         tasks.spawn(async move {
             admin::serve(admin_listener, api, admin_shutdown).await;

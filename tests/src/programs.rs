@@ -13,6 +13,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("strace", "strace"),
     ("openssl", "openssl"),
+    ("setsid", "util-linux"),
 ];
 
 /// How a program ended.

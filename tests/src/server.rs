@@ -55,6 +55,7 @@ impl Server {
             "imaps",
             "pop3",
             "pop3s",
+            "https",
             "metrics",
         ]
         .iter()
@@ -156,7 +157,7 @@ impl Server {
         self.child = Some(child);
     }
 
-    /// Where a service listens: `mx`, `smtp`, `smtps`, `imap`, `imaps`, `pop3`, `pop3s`, `metrics`.
+    /// Where a service listens: `mx`, `smtp`, `smtps`, `imap`, `imaps`, `pop3`, `pop3s`, `http`, `metrics`.
     #[track_caller]
     pub fn address(&self, service: &str) -> SocketAddr {
         *self

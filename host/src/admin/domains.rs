@@ -3,21 +3,26 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use directory::{Change, DomainChanges, DomainEntry, NewDomain};
-use mail::{Domain, Principal};
+use mail::Domain;
 use serde_json::{Value, json};
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, Caller};
 
-pub(super) async fn list(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
-    let domains = api.site.directory.domains().await?;
-    Ok(Json(domains.iter().map(|domain| brief(domain)).collect()))
+pub(super) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Value>, ApiError> {
+    let reached = caller.domains(&api).await?;
+    let shown = reached.iter().map(|reach| brief(&reach.domain));
+    Ok(Json(shown.collect()))
 }
 
 pub(super) async fn add(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Json(new): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
+    let by = caller.operate("add domains")?;
     let new: NewDomain = read(new)?;
     let name = new.name.clone();
     api.site.directory.apply(by, Change::AddDomain(new)).await?;
@@ -30,9 +35,10 @@ pub(super) async fn add(
 
 pub(super) async fn show(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(domain): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let entry = find(&api, &domain).await?;
+    let entry = caller.administer_named(&api, &domain).await?.domain;
     let people = api.site.directory.people(entry.tenant()).await?.len();
     let groups = api.site.directory.groups(entry.tenant()).await?.len();
     let mut shown =
@@ -47,38 +53,35 @@ pub(super) async fn show(
 
 pub(super) async fn set(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Path(domain): Path<String>,
     Json(changes): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
-    let changes: DomainChanges = read(changes)?;
     let name = parse(&domain)?;
+    let reach = caller.administer(&api, &name).await?;
+    let changes: DomainChanges = read(changes)?;
     api.site
         .directory
-        .apply(by, Change::SetDomain(name.clone(), changes))
+        .apply(reach.by, Change::SetDomain(name.clone(), changes))
         .await?;
     Ok(Json(json!({ "message": format!("Changed {name}") })))
 }
 
 pub(super) async fn remove(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Path(domain): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let name = parse(&domain)?;
+    caller.administer(&api, &name).await?;
+    let by = caller.operate("remove domains")?;
     api.site
         .directory
         .apply(by, Change::RemoveDomain(name.clone()))
         .await?;
     Ok(Json(json!({
-        "message": format!("{name} is deleted: its mail is refused with 550 5.1.6. Nothing is erased; `postroom domain set {name} status=active` brings it back")
+        "message": format!("{name} is deleted: its mail is refused with 550 5.1.6. Nothing is erased; `postroom domain set {name} state=active` brings it back")
     })))
-}
-
-/// The domain of a path segment, as hosted.
-pub(super) async fn find(api: &Api, domain: &str) -> Result<std::sync::Arc<DomainEntry>, ApiError> {
-    let name = parse(domain)?;
-    Ok(api.site.directory.domain(&name).await?)
 }
 
 /// Reads the body of a call; an error names the field.
@@ -86,7 +89,8 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Ap
     serde_json::from_value(value).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
-fn parse(domain: &str) -> Result<Domain, ApiError> {
+/// A domain's name.
+pub(super) fn parse(domain: &str) -> Result<Domain, ApiError> {
     Domain::parse(domain).map_err(|error| ApiError::invalid(error.to_string()))
 }
 

@@ -1,7 +1,9 @@
 //! How a call fails: an HTTP status for scripts, a sentence for people.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use directory::{AdminError, LookupError};
 use serde_json::json;
@@ -42,6 +44,10 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
+    pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
@@ -71,8 +77,55 @@ fn showing(name: &str) -> String {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.message }))).into_response()
+        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 6750 §3.
+            let challenge = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
     }
+}
+
+/// There is no such route.
+pub(super) async fn no_route(uri: Uri) -> ApiError {
+    let path = uri.path();
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!("there is no route {path}: docs/api.md lists them"),
+    )
+}
+
+/// The route takes other methods.
+pub(super) async fn no_method(method: Method, uri: Uri) -> ApiError {
+    let path = uri.path();
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{path} does not take {method}: docs/api.md lists what it takes"),
+    )
+}
+
+/// Every refusal has one shape, also those that the library makes; and no answer is kept on the
+/// way, since it may hold a password.
+pub(super) async fn shape(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if (status.is_client_error() || status.is_server_error()) && !is_json {
+        let body = axum::body::to_bytes(response.into_body(), 4096).await;
+        let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+        response = ApiError::new(status, text).into_response();
+    }
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    response
 }
 
 impl From<AdminError> for ApiError {

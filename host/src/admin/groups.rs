@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{Change, DomainEntry, GroupChanges, GroupEntry, NewGroup};
-use mail::{Access, Mailbox, Principal};
+use directory::{Change, GroupChanges, GroupEntry, NewGroup};
+use mail::{Access, Mailbox};
 use serde_json::{Value, json};
 use store::Owner;
 
-use super::domains::{find, read};
-use super::users::parse;
-use super::{Api, ApiError};
-use crate::shared;
+use super::domains::read;
+use super::users::{change, parse};
+use super::{Api, ApiError, Caller, Reach};
 
 pub(super) async fn list(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(domain): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let domain = find(&api, &domain).await?;
-    let groups = api.site.directory.groups(domain.tenant()).await?;
+    let reach = caller.administer_named(&api, &domain).await?;
+    let groups = api.site.directory.groups(reach.tenant()).await?;
     let brief = |group: &Arc<GroupEntry>| {
         json!({
             "address": group.mail, "status": group.status, "members": group.members,
@@ -31,22 +31,24 @@ pub(super) async fn list(
 
 pub(super) async fn add(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Json(new): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
     let new: NewGroup = read(new)?;
     let address = new.mail.clone();
-    api.site.directory.apply(by, Change::AddGroup(new)).await?;
-    shared::reconcile(&api.site, address.domain()).await?;
+    let reach = caller.administer_home(&api, &address).await?;
+    change(&api, &reach, Change::AddGroup(new)).await?;
     Ok(Json(json!({ "message": format!("Added {address}") })))
 }
 
 pub(super) async fn show(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
-    let (_, group) = find_group(&api, &address).await?;
+    let reach = caller.administer_home(&api, &address).await?;
+    let group = find_group(&api, &reach, &address).await?;
     serde_json::to_value(&*group)
         .map(Json)
         .map_err(|error| ApiError::unavailable(error.to_string()))
@@ -54,36 +56,31 @@ pub(super) async fn show(
 
 pub(super) async fn set(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
     Json(changes): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
+    let reach = caller.administer_home(&api, &address).await?;
     let changes: GroupChanges = read(changes)?;
-    api.site
-        .directory
-        .apply(by, Change::SetGroup(address.clone(), changes))
-        .await?;
-    shared::reconcile(&api.site, address.domain()).await?;
+    change(&api, &reach, Change::SetGroup(address.clone(), changes)).await?;
     Ok(Json(json!({ "message": format!("Changed {address}") })))
 }
 
 pub(super) async fn remove(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
-    let (domain, group) = find_group(&api, &address).await?;
-    api.site
-        .directory
-        .apply(by, Change::RemoveGroup(address.clone()))
-        .await?;
+    let reach = caller.administer_home(&api, &address).await?;
+    let group = find_group(&api, &reach, &address).await?;
+    change(&api, &reach, Change::RemoveGroup(address.clone())).await?;
     // Nobody is a member of what is gone; its mail stays.
     api.site
         .store
         .set_members(
-            &Access::system(domain.tenant()),
+            &Access::system(reach.tenant()),
             Owner::Group(group.id),
             Vec::new(),
         )
@@ -93,13 +90,12 @@ pub(super) async fn remove(
 
 async fn find_group(
     api: &Api,
+    reach: &Reach,
     address: &Mailbox,
-) -> Result<(Arc<DomainEntry>, Arc<GroupEntry>), ApiError> {
-    let domain = api.site.directory.domain(address.domain()).await?;
-    let groups = api.site.directory.groups(domain.tenant()).await?;
-    let group = groups
+) -> Result<Arc<GroupEntry>, ApiError> {
+    let groups = api.site.directory.groups(reach.tenant()).await?;
+    groups
         .into_iter()
         .find(|group| group.addresses().any(|own| own.key() == address.key()))
-        .ok_or_else(|| ApiError::not_found(format!("group {address}")))?;
-    Ok((domain, group))
+        .ok_or_else(|| ApiError::not_found(format!("group {address}")))
 }

@@ -1,34 +1,50 @@
-//! The one administration API: HTTP and JSON, on a Unix socket in the data directory.
+//! The one administration API: HTTP and JSON, on a Unix socket in the data directory and, for
+//! people from afar, over HTTPS.
 //!
-//! The command line is its first client. Every call has a [`mail::Principal`]: on the socket the
-//! kernel says who the peer is, and root and the server's own user are the site. A call that
-//! fails says what failed, why, and what helps.
+//! ```text
+//!  socket ── peer: root and the server's own user ──┐
+//!                                                   ├─> Caller ─> handlers ─> directory, store, plugins
+//!  HTTPS ─── https: token of POST /v1/login ────────┘      └ may the caller reach it?
+//! ```
+//! The command line is its first client. Every call has a [`Caller`], and what a caller may reach
+//! is decided there alone. A call that fails says what failed, why, and what helps; what it says
+//! of a foreign object is what it says of one that is not there.
 
 mod aliases;
+mod caller;
 mod domains;
 mod error;
 mod explain;
 mod groups;
+mod https;
 mod passwords;
 mod peer;
 mod plugins;
 mod queue;
+mod routes;
+mod session;
 mod status;
+mod tokens;
+mod trail;
 mod users;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::{Extension, Router};
 use net::{Shutdown, ShutdownTrigger};
 use tokio::net::UnixListener;
 
 use crate::site::Site;
 
+pub(crate) use caller::{Caller, Reach};
 pub(crate) use error::ApiError;
+pub(crate) use https::{Front, attend};
+pub(crate) use tokens::Tokens;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -36,62 +52,35 @@ pub(crate) struct Api {
     pub(crate) site: Arc<Site>,
     pub(crate) stop: Arc<ShutdownTrigger>,
     pub(crate) bound: Arc<Vec<(String, std::net::SocketAddr)>>,
+    pub(crate) tokens: Arc<Tokens>,
 }
 
-/// Largest component that can be uploaded: the contract's bound for interpreters' guests.
-pub(crate) const UPLOAD_BYTES: usize = 32 * 1024 * 1024;
+/// Largest component that can be uploaded.
+pub(crate) const UPLOAD_BYTES: usize = mail::limits::HTTP_UPLOAD;
 
-/// Every route of the API. A test holds this table and the documentation together.
+/// Every route of the API, for callers that are known.
 fn router(api: Api) -> Router {
-    Router::new()
-        .route("/v1/status", get(status::show))
-        .route("/v1/stop", post(status::stop))
-        .route("/v1/domains", get(domains::list).post(domains::add))
-        .route(
-            "/v1/domains/{domain}",
-            get(domains::show)
-                .patch(domains::set)
-                .delete(domains::remove),
-        )
-        .route("/v1/domains/{domain}/users", get(users::list))
-        .route("/v1/users", post(users::add))
-        .route(
-            "/v1/users/{address}",
-            get(users::show).patch(users::set).delete(users::remove),
-        )
-        .route("/v1/users/{address}/password", post(users::password))
-        .route("/v1/domains/{domain}/groups", get(groups::list))
-        .route("/v1/groups", post(groups::add))
-        .route(
-            "/v1/groups/{address}",
-            get(groups::show).patch(groups::set).delete(groups::remove),
-        )
-        .route("/v1/domains/{domain}/aliases", get(aliases::list))
-        .route("/v1/aliases", post(aliases::add))
-        .route("/v1/aliases/{address}", delete(aliases::remove))
-        .route(
-            "/v1/plugins",
-            get(plugins::installed).post(plugins::install),
-        )
-        .route(
-            "/v1/domains/{domain}/plugins",
-            get(plugins::chain).post(plugins::bind),
-        )
-        .route("/v1/domains/{domain}/plugins/deploy", post(plugins::deploy))
-        .route(
-            "/v1/domains/{domain}/plugins/rollback",
-            post(plugins::rollback),
-        )
-        .route(
-            "/v1/domains/{domain}/plugins/{plugin}",
-            delete(plugins::unbind),
-        )
-        .route("/v1/queue", get(queue::list))
-        .route("/v1/queue/{id}", get(queue::show).delete(queue::remove))
-        .route("/v1/queue/{id}/retry", post(queue::retry))
-        .route("/v1/explain/{address}", get(explain::show))
+    routes::router()
+        .fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(UPLOAD_BYTES))
+        .layer(from_fn(audit))
         .with_state(api)
+}
+
+/// Writes down who did what. What was only looked at is not.
+async fn audit(caller: Option<Extension<Caller>>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    // Percent-encoded as it came, so it is one line; secrets are in bodies only.
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    if let Some(Extension(caller)) = caller
+        && method != axum::http::Method::GET
+    {
+        let status = response.status().as_u16();
+        tracing::info!(target: "audit", by = caller.name(), %method, path, status, "call");
+    }
+    response
 }
 
 /// Binds the socket. A socket that a dead server left is replaced: the store's lock, taken
@@ -104,9 +93,11 @@ pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
         .with_context(|| format!("cannot make the admin socket {}", path.display()))
 }
 
-/// Serves the API until the server stops.
+/// Serves the API on the socket until the server stops.
 pub(crate) async fn serve(listener: UnixListener, api: Api, mut shutdown: Shutdown) {
-    let app = router(api).layer(axum::middleware::from_fn(peer::admit));
+    let app = router(api)
+        .layer(from_fn(peer::admit))
+        .layer(from_fn(error::shape));
     let service = app.into_make_service_with_connect_info::<peer::Peer>();
     let served = axum::serve(listener, service)
         .with_graceful_shutdown(async move { shutdown.requested().await })
@@ -115,3 +106,6 @@ pub(crate) async fn serve(listener: UnixListener, api: Api, mut shutdown: Shutdo
         tracing::error!(%error, "the admin socket failed");
     }
 }
+
+#[cfg(test)]
+mod tests;

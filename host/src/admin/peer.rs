@@ -5,10 +5,9 @@ use axum::extract::{ConnectInfo, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::IncomingStream;
-use mail::Principal;
 use tokio::net::UnixListener;
 
-use super::ApiError;
+use super::{ApiError, Caller};
 
 /// The peer's user, as the kernel says (SO_PEERCRED).
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +27,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
-/// Root and the server's own user are the site; everybody else is nobody.
+/// Root and the server's own user are the operator; everybody else is nobody.
 pub(super) async fn admit(
     ConnectInfo(peer): ConnectInfo<Peer>,
     mut request: Request,
@@ -37,7 +36,7 @@ pub(super) async fn admit(
     let own = rustix::process::geteuid().as_raw();
     match peer.uid {
         Some(uid) if uid == 0 || uid == own => {
-            request.extensions_mut().insert(Principal::Site);
+            request.extensions_mut().insert(Caller::Operator);
             next.run(request).await
         }
         _ => ApiError::denied("only root and the server's own user may use this socket")

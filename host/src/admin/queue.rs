@@ -1,14 +1,13 @@
 //! `/v1/queue`
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use mail::{Access, Principal, Tenant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{QueueFilter, QueueId, QueueRow, QueueState};
 
-use super::domains::find;
-use super::{Api, ApiError};
+use super::{Api, ApiError, Caller, Reach};
 
 /// Rows in one answer.
 const PAGE: usize = 1000;
@@ -20,38 +19,32 @@ pub(super) struct Filter {
 
 pub(super) async fn list(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, ApiError> {
-    let access = match filter.domain {
-        Some(domain) => Access {
-            tenant: find(&api, &domain).await?.tenant(),
-            principal: Principal::Site,
-        },
-        None => site(),
-    };
-    let rows = api.site.store.queue(
-        &access,
-        &QueueFilter {
-            max: PAGE,
+    let mut shown = Vec::new();
+    for access in within_reach(&api, &caller, filter.domain.as_deref()).await? {
+        let filter = QueueFilter {
+            max: PAGE - shown.len(),
             ..QueueFilter::default()
-        },
-    )?;
-    Ok(Json(rows.iter().map(brief).collect()))
+        };
+        let rows = api.site.store.queue(&access, &filter)?;
+        shown.extend(rows.iter().map(brief));
+    }
+    Ok(Json(shown.into()))
 }
 
 pub(super) async fn show(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let id = parse(&id)?;
-    let row = api.site.store.queue_row(&site(), id).map_err(about(id))?;
+    let (_, row) = find(&api, &caller, &id).await?;
     let mut shown = brief(&row);
+    // The trace lies with the domain of the row, whoever looks at it.
     let access = match api.site.directory.domain_by_id(row.domain).await {
-        Ok(domain) => Access {
-            tenant: domain.tenant(),
-            principal: Principal::Site,
-        },
-        Err(_) => site(),
+        Ok(domain) => Access::system(domain.tenant()),
+        Err(_) => SITE,
     };
     let trace = api.site.store.trace(&access, row.envelope.id)?;
     if let Some(fields) = shown.as_object_mut() {
@@ -75,47 +68,96 @@ pub(super) async fn show(
 
 pub(super) async fn retry(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     if id == "all" {
-        let rows = api.site.store.queue(
-            &site(),
-            &QueueFilter {
+        let mut count = 0;
+        for access in within_reach(&api, &caller, None).await? {
+            let filter = QueueFilter {
                 parked: Some(false),
                 max: PAGE,
-                ..Default::default()
-            },
-        )?;
-        let mut count = 0;
-        for row in rows.iter().filter(|row| row.state == QueueState::Ready) {
-            api.site.store.retry_now(&site(), row.id).await?;
-            count += 1;
+                ..QueueFilter::default()
+            };
+            let rows = api.site.store.queue(&access, &filter)?;
+            for row in rows.iter().filter(|row| row.state == QueueState::Ready) {
+                api.site.store.retry_now(&access, row.id).await?;
+                count += 1;
+            }
         }
         return Ok(Json(json!({ "message": format!("{count} are tried now") })));
     }
-    let id = parse(&id)?;
-    let retried = api.site.store.retry_now(&site(), id).await;
+    let (access, QueueRow { id, .. }) = find(&api, &caller, &id).await?;
+    let retried = api.site.store.retry_now(&access, id).await;
     retried.map_err(about(id))?;
     Ok(Json(json!({ "message": format!("{id} is tried now") })))
 }
 
 pub(super) async fn remove(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let id = parse(&id)?;
-    let removed = api.site.store.remove(&site(), id).await;
+    let (access, QueueRow { id, .. }) = find(&api, &caller, &id).await?;
+    let removed = api.site.store.remove(&access, id).await;
     removed.map_err(about(id))?;
     Ok(Json(
         json!({ "message": format!("Removed {id}; nobody is told") }),
     ))
 }
 
-const fn site() -> Access {
-    Access {
-        tenant: Tenant::HOST,
-        principal: Principal::Site,
+/// Of all domains.
+const SITE: Access = Access {
+    tenant: Tenant::HOST,
+    principal: Principal::Site,
+};
+
+/// Under which access the caller sees the queue: that of one domain, or of each that is
+/// administered.
+async fn within_reach(
+    api: &Api,
+    caller: &Caller,
+    domain: Option<&str>,
+) -> Result<Vec<Access>, ApiError> {
+    if let Some(domain) = domain {
+        return Ok(vec![caller.administer_named(api, domain).await?.access()]);
     }
+    if caller.is_site() {
+        return Ok(vec![SITE]);
+    }
+    let reached = caller.domains(api).await?;
+    if reached.is_empty() {
+        return Err(ApiError::denied(
+            "only an administrator of a domain may see its queue",
+        ));
+    }
+    Ok(reached.iter().map(Reach::access).collect())
+}
+
+/// One row within reach, with the access that reaches it.
+async fn find(api: &Api, caller: &Caller, id: &str) -> Result<(Access, QueueRow), ApiError> {
+    let id = parse(id)?;
+    let reached = if caller.is_site() {
+        vec![SITE]
+    } else {
+        caller
+            .domains(api)
+            .await?
+            .iter()
+            .map(Reach::access)
+            .collect()
+    };
+    for access in reached {
+        match api.site.store.queue_row(&access, id) {
+            Ok(row) => return Ok((access, row)),
+            Err(store::Error::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if caller.is_site() {
+        return Err(about(id)(store::Error::NotFound));
+    }
+    Err(caller.hidden(format!("queue entry {id}")))
 }
 
 fn about(id: QueueId) -> impl Fn(store::Error) -> ApiError {

@@ -3,29 +3,33 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use directory::{Change, NewPerson, PersonChanges, PersonEntry};
-use mail::{Access, Mailbox, Principal, Secret};
+use mail::{Access, Mailbox, Secret, Service, Transport};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Owner;
 
-use super::domains::{find, read};
-use super::{Api, ApiError, passwords};
+use super::domains::read;
+use super::{Api, ApiError, Caller, Reach, passwords};
+use crate::listen::{SignIn, SignedIn};
 use crate::shared;
 
 pub(super) async fn list(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(domain): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let domain = find(&api, &domain).await?;
-    let people = api.site.directory.people(domain.tenant()).await?;
+    let reach = caller.administer_named(&api, &domain).await?;
+    let people = api.site.directory.people(reach.tenant()).await?;
     Ok(Json(people.iter().map(|person| brief(person)).collect()))
 }
 
 pub(super) async fn add(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Json(new): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
     let mut new: NewPerson = read(new)?;
+    let reach = caller.administer_home(&api, &new.mail).await?;
     let mut shown = None;
     if new.password.is_none() {
         let password = passwords::make()?;
@@ -33,7 +37,10 @@ pub(super) async fn add(
         shown = Some(password);
     }
     let address = new.mail.clone();
-    api.site.directory.apply(by, Change::AddPerson(new)).await?;
+    api.site
+        .directory
+        .apply(reach.by, Change::AddPerson(new))
+        .await?;
     // A group may have waited for this address. The person is there in any case, and the password
     // is shown only now.
     if let Err(error) = shared::reconcile(&api.site, address.domain()).await {
@@ -44,15 +51,16 @@ pub(super) async fn add(
 
 pub(super) async fn show(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let (domain, person) = find_person(&api, &address).await?;
+    let (reach, person) = caller.person(&api, &parse(&address)?).await?;
     let mut shown =
         serde_json::to_value(&*person).map_err(|error| ApiError::unavailable(error.to_string()))?;
     let usage = api
         .site
         .store
-        .usage(&Access::system(domain.tenant()), Owner::Person(person.id))?;
+        .usage(&Access::system(reach.tenant()), Owner::Person(person.id))?;
     if let Some(fields) = shown.as_object_mut() {
         // A hash is as good as a password to whoever has time.
         for secret in ["password", "passwords", "user_password", "password_hash"] {
@@ -66,29 +74,41 @@ pub(super) async fn show(
 
 pub(super) async fn set(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
     Json(changes): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
+    let (reach, _) = caller.person(&api, &address).await?;
     let changes: PersonChanges = read(changes)?;
-    api.site
-        .directory
-        .apply(by, Change::SetPerson(address.clone(), changes))
-        .await?;
-    shared::reconcile(&api.site, address.domain()).await?;
+    change(&api, &reach, Change::SetPerson(address.clone(), changes)).await?;
     Ok(Json(json!({ "message": format!("Changed {address}") })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    #[serde(default)]
+    password: Option<String>,
+    #[serde(default)]
+    old: Option<String>,
 }
 
 pub(super) async fn password(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
+    transport: Option<Extension<Transport>>,
     Path(address): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
     let address = parse(&address)?;
-    let (password, shown) = match body.get("password").and_then(Value::as_str) {
-        Some(given) => (given.to_owned(), None),
+    let (reach, person) = caller.person(&api, &address).await?;
+    let body: NewPassword = read(body)?;
+    if let (true, Some(Extension(transport))) = (caller.is_self(&person), transport) {
+        check_old(&api, &caller, &transport, body.old).await?;
+    }
+    let (password, shown) = match body.password {
+        Some(given) => (given, None),
         None => {
             let made = passwords::make()?;
             (made.clone(), Some(made))
@@ -97,7 +117,7 @@ pub(super) async fn password(
     api.site
         .directory
         .apply(
-            by,
+            reach.by,
             Change::SetPassword(address.clone(), Secret::new(password)),
         )
         .await?;
@@ -107,45 +127,62 @@ pub(super) async fn password(
     )))
 }
 
+/// Who found a token must not make it last: the own password changes with the old one only. A
+/// wrong one counts as a failed login.
+async fn check_old(
+    api: &Api,
+    caller: &Caller,
+    transport: &Transport,
+    old: Option<String>,
+) -> Result<(), ApiError> {
+    let Caller::Person(signed) = caller else {
+        return Ok(());
+    };
+    let old = old.ok_or_else(|| {
+        ApiError::invalid("your own password is changed with the old one: give it as 'old'")
+    })?;
+    let sign_in = SignIn {
+        service: Service::Http,
+        login: &signed.login,
+        password: &Secret::new(old),
+        transport,
+    };
+    match sign_in.run(&api.site).await {
+        SignedIn::In(_) => Ok(()),
+        SignedIn::Refused => Err(ApiError::denied(
+            "the old password is wrong: nothing was changed",
+        )),
+        SignedIn::Unavailable => Err(ApiError::unavailable(
+            "the old password cannot be checked for the moment: try again in a minute",
+        )),
+    }
+}
+
 pub(super) async fn remove(
     State(api): State<Api>,
-    Extension(by): Extension<Principal>,
+    Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let (domain, person) = find_person(&api, &address).await?;
     let mailbox = parse(&address)?;
+    let (reach, person) = caller.person(&api, &mailbox).await?;
     api.site
         .directory
-        .apply(by, Change::RemovePerson(mailbox.clone()))
+        .apply(reach.by, Change::RemovePerson(mailbox.clone()))
         .await?;
     // The id is never used again, so what a crash here leaves behind is nobody's.
     api.site
         .store
-        .remove_owner(&Access::system(domain.tenant()), Owner::Person(person.id))
+        .remove_owner(&Access::system(reach.tenant()), Owner::Person(person.id))
         .await?;
     Ok(Json(
         json!({ "message": format!("Removed {mailbox} and the mail") }),
     ))
 }
 
-async fn find_person(
-    api: &Api,
-    address: &str,
-) -> Result<
-    (
-        std::sync::Arc<directory::DomainEntry>,
-        std::sync::Arc<PersonEntry>,
-    ),
-    ApiError,
-> {
-    let address = parse(address)?;
-    let domain = api.site.directory.domain(address.domain()).await?;
-    let person = api
-        .site
-        .directory
-        .person_by_address(domain.tenant(), &address)
-        .await?;
-    Ok((domain, person))
+/// Changes a person or a group, and what hangs on who is a member of what.
+pub(super) async fn change(api: &Api, reach: &Reach, change: Change) -> Result<(), ApiError> {
+    api.site.directory.apply(reach.by, change).await?;
+    shared::reconcile(&api.site, &reach.domain.name).await
 }
 
 /// The address of a path segment.

@@ -87,7 +87,7 @@ fn a_port_that_somebody_has_is_found() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound");
     let toml = format!(
-        "[listen]\nsmtp = ['{address}']\nsubmission = []\nsubmissions = []\nimap = []\nimaps = []\npop3 = []\npop3s = []\nmetrics = []"
+        "[listen]\nsmtp = ['{address}']\nsubmission = []\nsubmissions = []\nimap = []\nimaps = []\npop3 = []\npop3s = []\nhttps = []\nmetrics = []"
     );
     let mut subject = subject(&toml);
     let found = ports::check(&subject);

@@ -25,9 +25,45 @@ pub struct Arguments {
     /// Answers as JSON.
     #[arg(long, global = true)]
     pub json: bool,
+    /// A server elsewhere.
+    #[command(flatten)]
+    pub remote: Remote,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How a server elsewhere is reached. Without a URL it is the one of the data directory.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "A server elsewhere")]
+pub struct Remote {
+    /// Its API, as `https://mail.abc.test:8443`.
+    #[arg(long, global = true, env = "POSTROOM_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Who signs in: a login name, most often an address.
+    #[arg(
+        id = "as",
+        long = "as",
+        global = true,
+        env = "POSTROOM_AS",
+        value_name = "ADDRESS"
+    )]
+    pub login: Option<String>,
+    /// The authority that vouches for its certificate, or the certificate itself, in PEM
+    /// [default: those of this machine].
+    #[arg(long, global = true, env = "POSTROOM_CAFILE", value_name = "FILE")]
+    pub cafile: Option<PathBuf>,
+    /// Take any certificate: only for a trial.
+    #[arg(long, global = true, conflicts_with = "cafile")]
+    pub insecure: bool,
+    /// File whose first line is the password [default: it is asked for].
+    #[arg(
+        long,
+        global = true,
+        env = "POSTROOM_PASSWORD_FILE",
+        value_name = "FILE"
+    )]
+    pub password_file: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -140,10 +176,22 @@ pub enum Command {
         command: QueueCommand,
     },
     /// Show what would happen to mail for an address, step by step.
-    #[command(after_help = "Example:\n  postroom explain ann@abc.test --from bob@xyz.test")]
+    #[command(
+        after_help = "Examples:\n  postroom explain ann@abc.test --from bob@xyz.test\n  postroom explain --login ann@abc.test --service imap      why somebody is not let in"
+    )]
     Explain {
         /// The recipient.
-        address: String,
+        #[arg(required_unless_present = "login")]
+        address: Option<String>,
+        /// Show how far this login name would come instead, the password aside.
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["address", "from", "authenticated"])]
+        login: Option<String>,
+        /// With --login: mx, smtp, smtps, imap, imaps, pop3, pop3s or http [default: imaps].
+        #[arg(long, requires = "login")]
+        service: Option<String>,
+        /// With --login: the client's address [default: one of nobody].
+        #[arg(long, requires = "login", value_name = "IP")]
+        client: Option<std::net::IpAddr>,
         /// The sender's address [default: an outside one].
         #[arg(long, value_name = "ADDRESS")]
         from: Option<String>,
@@ -151,7 +199,18 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS")]
         authenticated: Option<String>,
     },
-    /// The running server: addresses, version, certificate.
+    /// Sign in to a server elsewhere and stay so, until `logout` or until it ends.
+    #[command(
+        after_help = "Example:\n  postroom --server https://mail.abc.test:8443 --as ann@abc.test login"
+    )]
+    Login {
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Sign out of a server elsewhere.
+    Logout,
+    /// The running server: addresses, version, who one is.
     Status,
     /// Stop the running server after open sessions have ended.
     Stop,
@@ -212,7 +271,7 @@ pub enum DomainCommand {
     },
     /// Change a domain.
     #[command(
-        after_help = "Attributes: state, mail-state, services, postmaster, administrators, aliases, catch-all, smart-host, service-names, disabled-text.\nAn empty value removes an attribute; lists are separated by commas.\n\nExamples:\n  postroom domain set abc.test state=inactive\n  postroom domain set abc.test services='+imaps:ALL' postmaster=ann@abc.test"
+        after_help = "Attributes: state, mail-state, services, postmaster, administrators, aliases, catch-all, smart-host, service-names, disabled-text, people-may-file, quota-bytes, quota-messages, quota-people.\nAn empty value removes an attribute; lists are separated by commas.\n\nExamples:\n  postroom domain set abc.test state=inactive\n  postroom domain set abc.test services='+imaps:ALL' postmaster=ann@abc.test"
     )]
     Set {
         /// Its name.
@@ -220,6 +279,14 @@ pub enum DomainCommand {
         /// ATTRIBUTE=VALUE.
         #[arg(required = true, value_name = "ATTRIBUTE=VALUE")]
         attributes: Vec<String>,
+    },
+    /// Who changed, or tried to change, what in a domain; the newest first.
+    Audit {
+        /// Its name.
+        name: String,
+        /// So many.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
     },
     /// Set a domain to 'deleted': mail for it is refused for good, nothing is erased yet.
     Remove {
@@ -263,7 +330,7 @@ pub enum UserCommand {
     },
     /// Change a person.
     #[command(
-        after_help = "Attributes: state, mail-state, services, alternates, options, forward-to, program, file, shared, autoreply-mode, autoreply-text, autoreply-text-internal, autoreply-subject, autoreply-timeout-hours, autoreply-start, autoreply-end, routing-address, quota-bytes, quota-messages.\nAn empty value removes an attribute; lists are separated by commas.\n\nExample:\n  postroom user set ann@abc.test options=mailbox,autoreply autoreply-text='I am away.'"
+        after_help = "Attributes: state, mail-state, services, alternates, options, forward-to, program, file, shared, autoreply-mode, autoreply-text, autoreply-text-internal, autoreply-subject, autoreply-timeout-hours, autoreply-start, autoreply-end, routing-address, quota-bytes, quota-messages, uid, name, language, roles.\nAn empty value removes an attribute; lists are separated by commas.\n\nExample:\n  postroom user set ann@abc.test options=mailbox,autoreply autoreply-text='I am away.'"
     )]
     Set {
         /// The person's address.
@@ -322,7 +389,7 @@ pub enum GroupCommand {
     },
     /// Change a group.
     #[command(
-        after_help = "Attributes: state, members, options, shared, forward-to, program, file.\n\nExample:\n  postroom group set team@abc.test members=ann@abc.test,bob@abc.test"
+        after_help = "Attributes: state, members, options, shared, forward-to, program, file, alternates, name.\n\nExample:\n  postroom group set team@abc.test members=ann@abc.test,bob@abc.test"
     )]
     Set {
         /// The group's address.
@@ -367,11 +434,16 @@ pub enum AliasCommand {
 /// `postroom plugin …`
 #[derive(Debug, Clone, Subcommand)]
 pub enum PluginCommand {
-    /// Check a component and keep it on the server.
-    #[command(after_help = "Example:\n  postroom plugin install target/greeter.wasm")]
+    /// Check a component and keep it on the server: the operator's for all domains, or for one.
+    #[command(
+        after_help = "Examples:\n  postroom plugin install target/greeter.wasm\n  postroom plugin install target/greeter.wasm --domain abc.test"
+    )]
     Install {
         /// The `.wasm` file.
         file: PathBuf,
+        /// For this domain alone [default: all; for an administrator the own one].
+        #[arg(long)]
+        domain: Option<String>,
     },
     /// Bind a plugin to a domain. It runs from the next `deploy` on.
     #[command(
@@ -426,8 +498,11 @@ pub enum PluginCommand {
     },
     /// List installed plugins, or the chain of a domain.
     List {
-        /// The domain.
+        /// The domain whose chain it is.
         domain: Option<String>,
+        /// List what this domain can bind.
+        #[arg(long = "for", value_name = "DOMAIN", conflicts_with = "domain")]
+        of: Option<String>,
     },
     /// Start a plugin project in a new folder.
     #[command(
@@ -508,6 +583,15 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_can_be_said_to_a_server_elsewhere() {
+        let line = "postroom --server https://mail.abc.test user list abc.test --as ann@abc.test";
+        let arguments = Arguments::try_parse_from(line.split(' ')).expect("it is valid");
+        let remote = arguments.remote;
+        assert_eq!(remote.server.as_deref(), Some("https://mail.abc.test"));
+        assert_eq!(remote.login.as_deref(), Some("ann@abc.test"));
     }
 
     // `--config` was one argument of two types: binding a plugin with a configuration panicked.

@@ -1,14 +1,24 @@
-//! The command line's side of the admin socket: one HTTP request a command.
+//! The command line's side of the API: one HTTP request a call, on the admin socket or over TLS.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use mail::Secret;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
+
+use super::args::Remote;
+use super::password;
+use super::remote::Server;
+
+/// How long a server elsewhere may take for one call.
+const CALL_TIME: Duration = Duration::from_secs(600);
 
 /// What the server refused, with the exit code a script can use.
 #[derive(Debug, thiserror::Error)]
@@ -20,27 +30,104 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
-/// Nobody serves at the socket.
+/// Nobody serves there.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no server answers at {}: start one with `postroom serve`, or name its data directory with --data",
-    socket.display()
-)]
-pub(crate) struct NoServer {
-    socket: PathBuf,
-    source: std::io::Error,
+pub(crate) enum NoServer {
+    /// At the socket.
+    #[error(
+        "no server answers at {}: start one with `postroom serve`, name its data directory with --data, or one elsewhere with --server",
+        socket.display()
+    )]
+    Socket {
+        /// The admin socket.
+        socket: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Elsewhere.
+    #[error(
+        "no server answers at {url}: {cause}. It serves the API where `listen.https` of its postroom.toml says, on 127.0.0.1:8443 if nothing is said"
+    )]
+    Elsewhere {
+        /// Its URL.
+        url: String,
+        /// Why.
+        cause: String,
+    },
 }
 
-/// A way to the running server.
+impl NoServer {
+    pub(super) const fn at(url: String, cause: String) -> Self {
+        Self::Elsewhere { url, cause }
+    }
+}
+
+/// A way to a running server.
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
-    /// The admin socket.
-    pub(crate) socket: PathBuf,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Socket(PathBuf),
+    Tls(Box<Elsewhere>),
+}
+
+#[derive(Debug, Clone)]
+struct Elsewhere {
+    server: Server,
+    remote: Remote,
+    token: Option<Secret<String>>,
 }
 
 impl Client {
     /// By the socket of a data directory.
-    pub(crate) fn at(socket: PathBuf) -> Self {
-        Self { socket }
+    pub(crate) const fn at(socket: PathBuf) -> Self {
+        Self {
+            way: Way::Socket(socket),
+        }
+    }
+
+    /// Over TLS, not signed in yet.
+    pub(crate) fn remote(server: Server, remote: Remote) -> Self {
+        let token = None;
+        let elsewhere = Elsewhere {
+            server,
+            remote,
+            token,
+        };
+        Self {
+            way: Way::Tls(Box::new(elsewhere)),
+        }
+    }
+
+    /// The same, signed in. A socket needs no token.
+    pub(crate) fn with_token(&self, token: Secret<String>) -> Self {
+        let mut signed_in = self.clone();
+        if let Way::Tls(elsewhere) = &mut signed_in.way {
+            elsewhere.token = Some(token);
+        }
+        signed_in
+    }
+
+    /// Where it leads.
+    pub(crate) fn url(&self) -> String {
+        match &self.way {
+            Way::Socket(socket) => socket.display().to_string(),
+            Way::Tls(elsewhere) => elsewhere.server.url(),
+        }
+    }
+
+    /// The password of the person with this address, if that is who signed in.
+    pub(super) fn own_password(&self, address: &str) -> Option<anyhow::Result<Secret<String>>> {
+        let Way::Tls(elsewhere) = &self.way else {
+            return None;
+        };
+        let remote = &elsewhere.remote;
+        let own = remote.login.as_ref()?;
+        own.eq_ignore_ascii_case(address)
+            .then(|| password::find(remote.password_file.as_deref(), "Old password"))
     }
 
     /// GET.
@@ -71,47 +158,68 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|source| NoServer {
-                socket: self.socket.clone(),
-                source,
-            })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let driver = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", "postroom")
-            .header("content-type", "application/json")
-            .body(Full::new(body))?;
-        let response = sender
-            .send_request(request)
-            .await
-            .context("the server closed the connection")?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        driver.abort();
-        let value: Value = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes)?
-        };
-        if status.is_success() {
-            return Ok(value);
+            .header("content-type", "application/json");
+        match &self.way {
+            Way::Socket(socket) => {
+                let stream =
+                    UnixStream::connect(socket)
+                        .await
+                        .map_err(|source| NoServer::Socket {
+                            socket: socket.clone(),
+                            source,
+                        })?;
+                let request = request.header("host", "postroom").body(Full::new(body))?;
+                exchange(stream, request).await
+            }
+            Way::Tls(elsewhere) => {
+                let mut request = request.header("host", elsewhere.server.authority());
+                if let Some(token) = &elsewhere.token {
+                    let bearer = format!("Bearer {}", token.expose_secret());
+                    request = request.header("authorization", bearer);
+                }
+                let request = request.body(Full::new(body))?;
+                let stream = elsewhere.server.connect().await?;
+                let exchanged = tokio::time::timeout(CALL_TIME, exchange(stream, request));
+                exchanged
+                    .await
+                    .context("the server did not answer in time")?
+            }
         }
-        let message = value
-            .get("error")
-            .and_then(Value::as_str)
-            .unwrap_or("the server gave no reason")
-            .to_owned();
-        Err(Refused {
-            status: status.as_u16(),
-            message,
-        }
-        .into())
     }
+}
+
+/// One request and its answer.
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> anyhow::Result<Value>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let response = sender
+        .send_request(request)
+        .await
+        .context("the server closed the connection")?;
+    let status = response.status();
+    let bytes = response.into_body().collect().await?.to_bytes();
+    driver.abort();
+    if status.is_success() {
+        let value = (!bytes.is_empty()).then(|| serde_json::from_slice(&bytes));
+        return Ok(value.transpose()?.unwrap_or(Value::Null));
+    }
+    let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let message = value.get("error").and_then(Value::as_str).map_or_else(
+        || format!("the server refused with HTTP status {}", status.as_u16()),
+        str::to_owned,
+    );
+    Err(Refused {
+        status: status.as_u16(),
+        message,
+    }
+    .into())
 }
 
 /// A path segment, percent-encoded (RFC 3986 §2.1).

@@ -36,9 +36,20 @@ pub(super) async fn run(client: &Client, command: &DomainCommand) -> anyhow::Res
         }
         DomainCommand::List => client.get("/v1/domains").await,
         DomainCommand::Show { name } => client.get(&path(name)).await,
-        DomainCommand::Set { name, attributes } => {
+        DomainCommand::Set {
+            name,
+            attributes: given,
+        } => {
             client
-                .patch(&path(name), &attributes::read(attributes)?.into())
+                .patch(
+                    &path(name),
+                    &attributes::read(given, attributes::OF_DOMAIN)?.into(),
+                )
+                .await
+        }
+        DomainCommand::Audit { name, limit } => {
+            client
+                .get(&format!("{}/audit?limit={limit}", path(name)))
                 .await
         }
         DomainCommand::Remove { name } => client.delete(&path(name)).await,

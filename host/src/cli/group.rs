@@ -16,7 +16,7 @@ pub(super) async fn run_group(client: &Client, command: &GroupCommand) -> anyhow
             option,
             attribute,
         } => {
-            let mut body = attributes::read(attribute)?;
+            let mut body = attributes::read(attribute, attributes::OF_GROUP)?;
             if !option.is_empty() {
                 body.insert("delivery_options".to_owned(), option.clone().into());
             }
@@ -37,10 +37,13 @@ pub(super) async fn run_group(client: &Client, command: &GroupCommand) -> anyhow
         GroupCommand::Show { address } => client.get(&path(address)).await,
         GroupCommand::Set {
             address,
-            attributes,
+            attributes: given,
         } => {
             client
-                .patch(&path(address), &attributes::read(attributes)?.into())
+                .patch(
+                    &path(address),
+                    &attributes::read(given, attributes::OF_GROUP)?.into(),
+                )
                 .await
         }
         GroupCommand::Remove { address } => client.delete(&path(address)).await,

@@ -1,5 +1,5 @@
-//! The command line. It knows the admin API and nothing of the server's inside: what it can
-//! do, any HTTP client on the admin socket can do.
+//! The command line. It knows the API and nothing of the server's inside: what it can do, any HTTP
+//! client can do, on the admin socket or over HTTPS.
 //!
 //! Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 not found; 4 conflict;
 //! 5 no server answers.
@@ -9,10 +9,13 @@ mod attributes;
 pub(crate) mod client;
 mod domain;
 mod group;
+mod kept;
 mod output;
+mod password;
 mod plugin;
 mod plugin_author;
 mod queue;
+pub(crate) mod remote;
 mod setup;
 mod user;
 
@@ -20,7 +23,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-pub use args::{Arguments, Command};
+pub use args::{Arguments, Command, Remote};
 use client::{Client, NoServer, Refused, segment};
 
 /// Runs one command against a running server.
@@ -56,10 +59,21 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
     {
         return local;
     }
-    let client = Client {
-        socket: arguments.load_config()?.admin_socket(),
+    let remote = &arguments.remote;
+    let answer = match (&remote.server, &arguments.command) {
+        (Some(url), command) => remote::run(remote, url, command).await?,
+        (None, Command::Login { .. } | Command::Logout) => anyhow::bail!(
+            "the server of this machine needs no login; name one elsewhere with --server URL (or POSTROOM_SERVER)"
+        ),
+        (None, command) => {
+            anyhow::ensure!(
+                remote.login.is_none(),
+                "--as is for a server elsewhere: name it with --server URL (or POSTROOM_SERVER)"
+            );
+            let client = Client::at(arguments.load_config()?.admin_socket());
+            ask(&client, command).await?
+        }
     };
-    let answer = ask(&client, &arguments.command).await?;
     output::show(&answer, arguments.json);
     Ok(())
 }
@@ -74,24 +88,36 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         Command::Plugin { command } => plugin::run(client, command).await?,
         Command::Queue { command } => queue::run(client, command).await?,
         Command::Explain {
+            login: Some(login),
+            service,
+            client: peer,
+            ..
+        } => {
+            let peer = peer.map(|peer| peer.to_string());
+            let query = query(&[("service", service.as_ref()), ("client", peer.as_ref())]);
+            let path = format!("/v1/explain-login/{}{query}", segment(login));
+            client.get(&path).await?
+        }
+        Command::Explain {
             address,
             from,
             authenticated,
+            ..
         } => {
-            let mut path = format!("/v1/explain/{}", segment(address));
-            let mut mark = '?';
-            for (name, value) in [("from", from), ("authenticated", authenticated)] {
-                if let Some(value) = value {
-                    path.push_str(&format!("{mark}{name}={}", segment(value)));
-                    mark = '&';
-                }
-            }
+            let address = address.as_deref().unwrap_or_default();
+            let query = query(&[
+                ("from", from.as_ref()),
+                ("authenticated", authenticated.as_ref()),
+            ]);
+            let path = format!("/v1/explain/{}{query}", segment(address));
             client.get(&path).await?
         }
         Command::Status => client.get("/v1/status").await?,
         Command::Stop => client.post("/v1/stop", &json!({})).await?,
         // Served before any of this, without a server.
-        Command::Serve { .. }
+        Command::Login { .. }
+        | Command::Logout
+        | Command::Serve { .. }
         | Command::Demo { .. }
         | Command::Init { .. }
         | Command::Check
@@ -102,4 +128,17 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         | Command::CompileHelper { .. }
         | Command::ExecHelper { .. } => Value::Null,
     })
+}
+
+/// `?name=value&…` of those that have one.
+fn query(pairs: &[(&str, Option<&String>)]) -> String {
+    let given = pairs
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", segment(value.as_deref()?))));
+    let given: Vec<String> = given.collect();
+    if given.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", given.join("&"))
+    }
 }

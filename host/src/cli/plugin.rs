@@ -12,9 +12,9 @@ use crate::admin::UPLOAD_BYTES;
 pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Result<Value> {
     let chain = |domain: &str| format!("/v1/domains/{}/plugins", segment(domain));
     match command {
-        PluginCommand::Install { file } => {
+        PluginCommand::Install { file, domain } => {
             let bytes = read_component(file)?;
-            client.upload("/v1/plugins", bytes).await
+            client.upload(&components(domain.as_deref()), bytes).await
         }
         PluginCommand::Bind {
             domain,
@@ -53,8 +53,9 @@ pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Res
         }
         PluginCommand::List {
             domain: Some(domain),
+            ..
         } => client.get(&chain(domain)).await,
-        PluginCommand::List { domain: None } => client.get("/v1/plugins").await,
+        PluginCommand::List { domain: None, of } => client.get(&components(of.as_deref())).await,
         // Done by `plugin_author` without a server.
         PluginCommand::New { .. } | PluginCommand::Build { .. } | PluginCommand::Test { .. } => {
             Ok(Value::Null)
@@ -73,6 +74,14 @@ fn read_component(file: &Path) -> anyhow::Result<Vec<u8>> {
         UPLOAD_BYTES >> 20
     );
     std::fs::read(file).with_context(trouble)
+}
+
+/// The components of one domain, or those of all.
+fn components(domain: Option<&str>) -> String {
+    match domain {
+        Some(domain) => format!("/v1/plugins?domain={}", segment(domain)),
+        None => "/v1/plugins".to_owned(),
+    }
 }
 
 /// JSON on the command line, or in a file named as `@FILE`.

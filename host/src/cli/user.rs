@@ -1,13 +1,10 @@
 //! `postroom user …`
 
-use std::io::BufRead as _;
-
-use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::args::UserCommand;
-use super::attributes;
 use super::client::{Client, segment};
+use super::{attributes, password};
 
 pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Result<Value> {
     match command {
@@ -18,7 +15,7 @@ pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Resul
             option,
             attribute,
         } => {
-            let mut body = attributes::read(attribute)?;
+            let mut body = attributes::read(attribute, attributes::OF_PERSON)?;
             if !alternate.is_empty() {
                 body.insert("alternate_addresses".to_owned(), alternate.clone().into());
             }
@@ -26,7 +23,8 @@ pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Resul
                 body.insert("delivery_options".to_owned(), option.clone().into());
             }
             body.insert("mail".to_owned(), address.as_str().into());
-            body.insert("password".to_owned(), password(*password_stdin)?.into());
+            let password = from_input(*password_stdin)?;
+            body.insert("password".to_owned(), password.into());
             client.post("/v1/users", &body.into()).await
         }
         UserCommand::List { domain } => {
@@ -37,17 +35,24 @@ pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Resul
         UserCommand::Show { address } => client.get(&path(address)).await,
         UserCommand::Set {
             address,
-            attributes,
+            attributes: given,
         } => {
             client
-                .patch(&path(address), &attributes::read(attributes)?.into())
+                .patch(
+                    &path(address),
+                    &attributes::read(given, attributes::OF_PERSON)?.into(),
+                )
                 .await
         }
         UserCommand::Passwd {
             address,
             password_stdin,
         } => {
-            let body = json!({ "password": password(*password_stdin)? });
+            let mut body = json!({ "password": from_input(*password_stdin)? });
+            if let Some(own) = client.own_password(address) {
+                // The own password is changed with the old one.
+                body["old"] = own?.expose_secret().as_str().into();
+            }
             client
                 .post(&format!("{}/password", path(address)), &body)
                 .await
@@ -60,20 +65,8 @@ fn path(address: &str) -> String {
     format!("/v1/users/{}", segment(address))
 }
 
-/// The first line of standard input; `None` lets the server make one.
-fn password(from_stdin: bool) -> anyhow::Result<Option<String>> {
-    if !from_stdin {
-        return Ok(None);
-    }
-    let mut line = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .context("cannot read the password from standard input")?;
-    let password = line.trim_end_matches(['\r', '\n']);
-    ensure!(
-        !password.is_empty(),
-        "the password on standard input is empty"
-    );
-    Ok(Some(password.to_owned()))
+/// `None` lets the server make one.
+fn from_input(from_stdin: bool) -> anyhow::Result<Option<String>> {
+    let read = from_stdin.then(password::from_standard_input).transpose()?;
+    Ok(read.map(|password| password.expose_secret().clone()))
 }

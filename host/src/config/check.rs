@@ -87,6 +87,7 @@ pub(super) fn values(config: &Config) -> anyhow::Result<()> {
         mail::Mailbox::parse(postmaster)
             .map_err(|error| anyhow::anyhow!("postmaster = '{postmaster}': {error}"))?;
     }
+    config.administrator_grants()?;
     limits(config)?;
     programs(config)?;
     files(config)?;
@@ -114,6 +115,10 @@ fn limits(config: &Config) -> anyhow::Result<()> {
     ensure!(
         !limits.retry_seconds.is_empty() && limits.retry_seconds.iter().all(|pause| *pause >= 1),
         "limits.retry_seconds needs at least one pause, each at least 1 second"
+    );
+    ensure!(
+        limits.token_seconds >= 1 && limits.token_idle_seconds >= 1,
+        "limits.token_seconds and limits.token_idle_seconds must be at least 1"
     );
     ensure!(
         limits.disk_reserve_percent <= 90,

@@ -23,6 +23,8 @@ pub struct Listeners {
     pub pop3: Vec<SocketAddr>,
     /// POP3, TLS from byte one, 995.
     pub pop3s: Vec<SocketAddr>,
+    /// The administration API, HTTPS, 8443. On loopback, until an operator opens it.
+    pub https: Vec<SocketAddr>,
     /// Health and metrics by HTTP, for the operator's own network.
     pub metrics: Vec<SocketAddr>,
     /// Added to every port above that is not 0, so that a trial needs no root.
@@ -40,6 +42,7 @@ impl Default for Listeners {
             imaps: any(993),
             pop3: any(110),
             pop3s: any(995),
+            https: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8443))],
             metrics: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 9825))],
             port_offset: 0,
         }
@@ -47,7 +50,7 @@ impl Default for Listeners {
 }
 
 impl Listeners {
-    /// Every mail listener with its service.
+    /// Every listener that people or servers use, with its service.
     pub fn services(&self) -> Vec<(Service, SocketAddr)> {
         let of = |service, addresses: &Vec<SocketAddr>| {
             addresses
@@ -63,6 +66,7 @@ impl Listeners {
             of(Service::Imaps, &self.imaps),
             of(Service::Pop3, &self.pop3),
             of(Service::Pop3s, &self.pop3s),
+            of(Service::Http, &self.https),
         ]
         .concat()
     }

@@ -1,6 +1,6 @@
 //! How to go on with an own client.
 
-use super::people::People;
+use super::people::{ADMINISTRATOR, People};
 use super::screen::Screen;
 use super::stage::Folder;
 
@@ -56,4 +56,9 @@ pub(super) fn show(screen: &Screen, people: &People, folder: &Folder) {
     screen.line(&format!("alias postroom={program}"));
     screen.line("postroom explain nobody@abc.test");
     screen.line("postroom plugin list abc.test");
+    screen.say("The same from afar, as the administrator of abc.test (ann's password is above):");
+    screen.line(&format!(
+        "postroom --server https://{} --as {ADMINISTRATOR} --insecure user list abc.test",
+        ports.https
+    ));
 }

@@ -1,14 +1,17 @@
 //! The domains and people of the demo, made by command lines.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use clap::Parser as _;
+use mail::Secret;
 use serde_json::Value;
 
 use super::screen::Screen;
 use super::stage::{FILE_LABEL, Ports};
 use super::wire::{Begin, Imap, Pop3, Smtp};
 use crate::cli::client::Client;
-use crate::cli::{self, Arguments};
+use crate::cli::{self, Arguments, Remote};
 
 /// What `abc.test` does not take.
 const POLICY: &str = r#"{"denied_senders": ["@casino.example"],
@@ -45,10 +48,13 @@ const EVERYBODY: &[&[&str]] = &[
         "--attribute",
         "forward-to=zoe@xyz.test",
     ],
+    &["tom@abc.test"],
     &["zoe@xyz.test"],
-    &["tom@xyz.test"],
     &["old@idle.test"],
 ];
+
+/// Who administers `abc.test`, from afar.
+pub(super) const ADMINISTRATOR: &str = "ann@abc.test";
 
 /// A person.
 #[derive(Debug, Clone)]
@@ -59,7 +65,10 @@ pub(super) struct Person {
 
 /// Who there is, and the ways to the server.
 pub(super) struct People {
+    /// The operator's way: the admin socket.
     client: Client,
+    /// The administrator's way, once signed in: HTTPS with a token.
+    afar: Option<Client>,
     pub(super) ports: Ports,
     everybody: Vec<Person>,
 }
@@ -69,6 +78,7 @@ impl People {
     pub(super) const fn new(client: Client, ports: Ports) -> Self {
         Self {
             client,
+            afar: None,
             ports,
             everybody: Vec::new(),
         }
@@ -77,7 +87,12 @@ impl People {
     /// Makes the domains, the people, and the policy of one domain.
     pub(super) async fn settle(&mut self, screen: &mut Screen) -> anyhow::Result<()> {
         screen.section("Virtual domains and their people");
-        for domain in ["abc.test", "xyz.test", "idle.test"] {
+        self.run(
+            screen,
+            &["domain", "add", "abc.test", "--admin", ADMINISTRATOR],
+        )
+        .await?;
+        for domain in ["xyz.test", "idle.test"] {
             self.run(screen, &["domain", "add", domain]).await?;
         }
         self.run(
@@ -150,12 +165,47 @@ impl People {
 
     /// Runs a command line: parsed as typed, sent to the admin socket.
     pub(super) async fn ask(&self, words: &[&str]) -> anyhow::Result<Value> {
-        let line = || format!("postroom {}", words.join(" "));
-        let typed = std::iter::once(&"postroom").chain(words);
-        let arguments = Arguments::try_parse_from(typed).with_context(line)?;
-        cli::ask(&self.client, &arguments.command)
-            .await
-            .with_context(line)
+        typed(&self.client, words).await
+    }
+
+    /// Signs the administrator of `abc.test` in, over HTTPS. The certificate is checked: it is
+    /// the server's own, so it vouches for itself.
+    pub(super) async fn sign_in_from_afar(
+        &mut self,
+        screen: &Screen,
+        certificate: &Path,
+    ) -> anyhow::Result<Value> {
+        let url = format!("https://{}", self.ports.https);
+        screen.line(&format!("export POSTROOM_SERVER={url}"));
+        screen.line(&format!("export POSTROOM_AS={ADMINISTRATOR}"));
+        screen.line(&format!("export POSTROOM_CAFILE={}", certificate.display()));
+        screen.command(&["login"]);
+        let remote = Remote {
+            server: Some(url.clone()),
+            login: Some(ADMINISTRATOR.to_owned()),
+            cafile: Some(certificate.to_owned()),
+            ..Remote::default()
+        };
+        let client = Client::remote(cli::remote::Server::new(&url, &remote)?, remote);
+        let password = Secret::new(self.person(ADMINISTRATOR)?.password.clone());
+        let (answer, token) = cli::remote::sign_in(&client, ADMINISTRATOR, &password).await?;
+        self.afar = Some(client.with_token(token));
+        Ok(answer)
+    }
+
+    /// Shows a command line of the administrator and runs it, over HTTPS.
+    pub(super) async fn run_from_afar(
+        &self,
+        screen: &Screen,
+        words: &[&str],
+    ) -> anyhow::Result<Value> {
+        screen.command(words);
+        let client = self.afar.as_ref();
+        typed(
+            client.context("the administrator has not signed in")?,
+            words,
+        )
+        .await
     }
 
     /// Everybody, in order.
@@ -205,6 +255,15 @@ impl People {
         };
         Pop3::sign_in(port, begin, &person.address, &person.password).await
     }
+}
+
+async fn typed(client: &Client, words: &[&str]) -> anyhow::Result<Value> {
+    let line = || format!("postroom {}", words.join(" "));
+    let typed = std::iter::once(&"postroom").chain(words);
+    let arguments = Arguments::try_parse_from(typed).with_context(line)?;
+    cli::ask(client, &arguments.command)
+        .await
+        .with_context(line)
 }
 
 /// The label in [`EVERYBODY`] is the one of the configuration.

@@ -83,6 +83,7 @@ pub(super) fn config(folder: &Folder, offset: u16, screen: &Screen) -> anyhow::R
         (993, &mut listen.imaps),
         (110, &mut listen.pop3),
         (995, &mut listen.pop3s),
+        (8443, &mut listen.https),
         (9825, &mut listen.metrics),
     ] {
         *place = vec![address(port, offset, &mut taken)?];
@@ -124,6 +125,7 @@ pub(super) struct Ports {
     pub(super) imaps: SocketAddr,
     pub(super) pop3: SocketAddr,
     pub(super) pop3s: SocketAddr,
+    pub(super) https: SocketAddr,
     pub(super) metrics: SocketAddr,
 }
 
@@ -144,6 +146,7 @@ impl Ports {
             imaps: find("imaps")?,
             pop3: find("pop3")?,
             pop3s: find("pop3s")?,
+            https: find("http")?,
             metrics: find("metrics")?,
         })
     }

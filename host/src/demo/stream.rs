@@ -1,4 +1,4 @@
-//! A plugin is swapped under running mail.
+//! A plugin is swapped under running mail, by the domain's own administrator, from afar.
 //!
 //! Four connections send as fast as they can, every second letter one that the plugin refuses,
 //! while the domain's chain changes three times. Then it is counted: no connection failed, no
@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::people::People;
+use super::people::{ADMINISTRATOR, People};
 use super::scenes::letter;
 use super::screen::Screen;
 use super::stage::Folder;
@@ -29,8 +30,8 @@ const CONNECTIONS: usize = 4;
 /// Letters between two swaps, at least.
 const STRETCH: usize = 150;
 /// Whose domain and mailbox it is.
-const DOMAIN: &str = "xyz.test";
-const RECIPIENT: &str = "tom@xyz.test";
+const DOMAIN: &str = "abc.test";
+const RECIPIENT: &str = "tom@abc.test";
 
 /// One of the two versions.
 struct Version {
@@ -61,13 +62,16 @@ struct Swap {
 /// All of it.
 pub(super) async fn run(
     screen: &mut Screen,
-    people: &People,
+    people: &mut People,
     folder: &Folder,
 ) -> anyhow::Result<()> {
+    screen.section("A domain's own administrator, from afar");
+    administer(screen, people, folder).await?;
+    let people = &*people;
     screen.section("A plugin is swapped while mail flows");
     let versions = prepare(screen, people, folder).await?;
     screen.say(&format!(
-        "{CONNECTIONS} connections now write to {RECIPIENT} without a pause. Every second letter is one that the plugin refuses, and its reason names the version that decided."
+        "{CONNECTIONS} connections now write to {RECIPIENT} without a pause. Every second letter is one that the plugin refuses, and its reason names the version that decided. Meanwhile the administrator swaps it, over HTTPS."
     ));
     let (count, counted) = watch::channel(0_usize);
     let count = Arc::new(count);
@@ -103,6 +107,53 @@ pub(super) async fn run(
     judge(screen, people, &versions, &sent, &swaps).await
 }
 
+/// Signs in over HTTPS, and sees the own domain and no other.
+async fn administer(
+    screen: &mut Screen,
+    people: &mut People,
+    folder: &Folder,
+) -> anyhow::Result<()> {
+    screen.say(&format!(
+        "{ADMINISTRATOR} administers {DOMAIN}, and needs neither an account on this machine nor the operator: from here on the lines with $ go over HTTPS, after a login with her mail password."
+    ));
+    let certificate = folder.path().join("tls/certificate.pem");
+    let answer = people.sign_in_from_afar(screen, &certificate).await?;
+    screen.check(
+        answer["role"] == "administrator" && answer["domains"] == json!([DOMAIN]),
+        "Signed in: an administrator, of abc.test and nothing else",
+        &answer.to_string(),
+    );
+    let domains = people.run_from_afar(screen, &["domain", "list"]).await?;
+    let names: Vec<_> = domains.as_array().into_iter().flatten().collect();
+    screen.check(
+        names.len() == 1 && names[0]["name"] == DOMAIN,
+        "She sees her domain; the operator saw three",
+        &domains.to_string(),
+    );
+    let show = |domain| ["domain", "show", domain];
+    let foreign = people.run_from_afar(screen, &show("xyz.test")).await;
+    let foreign = refusal(foreign);
+    screen.answer(&foreign);
+    let missing = people.run_from_afar(screen, &show("nowhere.test")).await;
+    let missing = refusal(missing);
+    screen.answer(&missing);
+    screen.check(
+        foreign.contains("there is no domain xyz.test")
+            && foreign.replace("xyz.test", "nowhere.test") == missing,
+        "A domain that is not hers looks like one that does not exist",
+        &format!("{foreign} {missing}"),
+    );
+    Ok(())
+}
+
+/// What a command was refused with.
+fn refusal(answer: anyhow::Result<Value>) -> String {
+    match answer {
+        Ok(answer) => format!("not refused: {answer}"),
+        Err(error) => error.root_cause().to_string(),
+    }
+}
+
 /// Brings the versions in and puts the first in force.
 async fn prepare(
     screen: &Screen,
@@ -115,12 +166,16 @@ async fn prepare(
             std::fs::write(&file, bytes)
                 .with_context(|| format!("cannot write {}", file.display()))?;
             let file = file.display().to_string();
-            people.run(screen, &["plugin", "install", &file]).await?;
+            people
+                .run_from_afar(screen, &["plugin", "install", &file])
+                .await?;
         }
         people
-            .run(screen, &["plugin", "bind", DOMAIN, "swap@1.0.0"])
+            .run_from_afar(screen, &["plugin", "bind", DOMAIN, "swap@1.0.0"])
             .await?;
-        people.run(screen, &["plugin", "deploy", DOMAIN]).await?;
+        people
+            .run_from_afar(screen, &["plugin", "deploy", DOMAIN])
+            .await?;
         return Ok(["1.0.0", "2.0.0"].map(|name| Version {
             name,
             refusal: format!("Refused by swap {name} (rcpt {name})"),
@@ -143,7 +198,7 @@ async fn prepare(
         }
     });
     for words in &versions[0].swap {
-        people.run(screen, &borrowed(words)).await?;
+        people.run_from_afar(screen, &borrowed(words)).await?;
     }
     Ok(versions)
 }
@@ -211,7 +266,7 @@ async fn swap(
         let count = *stretch.context("all connections failed")?;
         let called = Instant::now();
         for words in commands {
-            people.run(screen, &borrowed(words)).await?;
+            people.run_from_afar(screen, &borrowed(words)).await?;
         }
         let returned = Instant::now();
         screen.answer(&format!(

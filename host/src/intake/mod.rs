@@ -18,7 +18,7 @@ mod recipient;
 mod steps;
 mod trace;
 
-pub(crate) use context::{Fate, MessageContext, Mode, RecipientContext, Transaction};
+pub(crate) use context::{Fate, MessageContext, Mode, RecipientContext, StepSentence, Transaction};
 pub(crate) use hooks::{StoredMessage, kv_effects, observe, sentence};
 pub(crate) use plan::{OptionWork, STAGE_DELIVER, STAGE_ROUTE, Undeliverable, actions_for};
 pub(crate) use steps::{run_message, run_recipient};

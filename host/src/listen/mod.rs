@@ -17,6 +17,7 @@ use net::{
 };
 use tokio::net::TcpListener;
 
+use crate::admin::{self, Front};
 use crate::site::Site;
 
 pub(crate) use pop3::Maildrops;
@@ -43,7 +44,7 @@ impl Bound {
     }
 }
 
-/// Binds every mail listener, before anything is served.
+/// Binds every listener for people and servers, before anything is served.
 pub(crate) fn bind_all(site: &Site) -> anyhow::Result<Vec<Bound>> {
     site.settings()
         .config
@@ -69,9 +70,10 @@ pub(crate) fn bind_all(site: &Site) -> anyhow::Result<Vec<Bound>> {
         .collect()
 }
 
-/// Serves one listener until the server stops.
+/// Serves one listener until the server stops; `front` is for that of the API.
 pub(crate) async fn serve(
     site: Arc<Site>,
+    front: Front,
     bound: Bound,
     certificates: Certificates,
     gate: Gate,
@@ -91,13 +93,20 @@ pub(crate) async fn serve(
     }
     let shared = Arc::clone(&site);
     net::listen(bound.listener, options, gate, shutdown, move |connection| {
-        attend(Arc::clone(&shared), service, connection, drive.clone())
+        let (site, front) = (Arc::clone(&shared), front.clone());
+        attend(site, front, service, connection, drive.clone())
     })
     .await;
     Ok(())
 }
 
-async fn attend(site: Arc<Site>, service: Service, connection: Connection, drive: DriveOptions) {
+async fn attend(
+    site: Arc<Site>,
+    front: Front,
+    service: Service,
+    connection: Connection,
+    drive: DriveOptions,
+) {
     let open = site
         .metrics
         .connections
@@ -109,7 +118,7 @@ async fn attend(site: Arc<Site>, service: Service, connection: Connection, drive
         }
         Service::Imap | Service::Imaps => imap::attend(site, service, connection, drive).await,
         Service::Pop3 | Service::Pop3s => pop3::attend(site, service, connection, drive).await,
-        Service::Http => {}
+        Service::Http => admin::attend(front, connection).await,
     }
     open.dec();
 }

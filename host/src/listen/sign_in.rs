@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use directory::{Login, LoginOutcome, LoginRequest, PeerName, PeerNames};
+use directory::{Login, LoginOutcome, LoginRequest, LoginTrial, PeerName, PeerNames};
 use mail::{Access, Secret, Service, Transport};
 use net::{Answer, Resolver};
 
@@ -28,16 +28,7 @@ impl SignIn<'_> {
     /// Takes the login way, and waits as long as the throttle says.
     pub(crate) async fn run(self, site: &Site) -> SignedIn {
         let names = DnsNames(&*site.resolver);
-        let request = LoginRequest {
-            service: self.service,
-            login: self.login.to_owned(),
-            password: self.password.clone(),
-            peer: self.transport.peer,
-            encrypted: self.transport.encrypted,
-            server_name: self.transport.server_name.clone(),
-            listener_domain: None,
-            now: site::now(),
-        };
+        let request = self.request();
         let outcome = site.login.login(&*site.directory, &names, request).await;
         let (result, signed_in) = match outcome {
             LoginOutcome::Accepted(login) => ("accepted", SignedIn::In(Box::new(login))),
@@ -59,6 +50,28 @@ impl SignIn<'_> {
             .with_label_values(&[self.service.name(), result])
             .inc();
         signed_in
+    }
+
+    /// Takes the login way but for the password, and counts nothing.
+    pub(crate) async fn try_out(self, site: &Site) -> LoginTrial {
+        let names = DnsNames(&*site.resolver);
+        let request = self.request();
+        site.login
+            .try_without_password(&*site.directory, &names, &request)
+            .await
+    }
+
+    fn request(&self) -> LoginRequest {
+        LoginRequest {
+            service: self.service,
+            login: self.login.to_owned(),
+            password: self.password.clone(),
+            peer: self.transport.peer,
+            encrypted: self.transport.encrypted,
+            server_name: self.transport.server_name.clone(),
+            listener_domain: None,
+            now: site::now(),
+        }
     }
 }
 

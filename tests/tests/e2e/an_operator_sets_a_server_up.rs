@@ -63,7 +63,7 @@ fn check_names_what_fails_and_the_next_command() {
     let port = taken.local_addr().expect("it is bound").port();
     let config = format!(
         "hostname = 'mail.abc.test'\ndns = ['127.0.0.1:9']\n[listen]\nsmtp = ['127.0.0.1:{port}']\n\
-         submission = []\nsubmissions = []\nimap = []\nimaps = []\npop3 = []\npop3s = []\nmetrics = []\n\
+         submission = []\nsubmissions = []\nimap = []\nimaps = []\npop3 = []\npop3s = []\nhttps = []\nmetrics = []\n\
          [tls]\ncertificate = 'none.pem'\nkey = 'none.pem'\n[limits]\ndisk_reserve_bytes = 1\ndisk_reserve_percent = 0\n"
     );
     std::fs::write(folder.path().join("postroom.toml"), config).expect("the folder is ours");

@@ -45,8 +45,8 @@ pub use change::{
 pub use embedded::{EmbeddedDirectory, Options};
 pub use error::{AdminError, LookupError, OpenError};
 pub use login::{
-    Login, LoginOutcome, LoginRequest, LoginSettings, LoginStep, LoginWay, NoPeerNames, PeerName,
-    PeerNames,
+    Login, LoginOutcome, LoginRequest, LoginSettings, LoginStep, LoginTrial, LoginWay, NoPeerNames,
+    PeerName, PeerNames,
 };
 pub use model::{
     AliasEntry, DomainEntry, GroupEntry, PersonEntry, Quota, Rights, Role, SharedMailbox,

@@ -150,11 +150,29 @@ pub enum LoginOutcome {
     Unavailable(String),
 }
 
+/// How far a login comes, the password aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginTrial {
+    /// The domain, once it was found.
+    pub domain: Option<Arc<DomainEntry>>,
+    /// The person, once it was found.
+    pub person: Option<Arc<PersonEntry>>,
+    /// In, as far as everything but the password goes, or where not.
+    pub outcome: LoginOutcome,
+}
+
 /// The login way with its memory of failures. One for all protocols of a server.
 #[derive(Debug, Default)]
 pub struct LoginWay {
     settings: LoginSettings,
     throttle: Throttle,
+}
+
+/// What the way has found so far.
+#[derive(Default)]
+struct Seen {
+    domain: Option<Arc<DomainEntry>>,
+    person: Option<Arc<PersonEntry>>,
 }
 
 /// Why a step did not go on.
@@ -237,6 +255,31 @@ impl LoginWay {
         LoginOutcome::Refused { step, delay }
     }
 
+    /// The way without the password, which need not be given: for `explain`, and for a person
+    /// that proved itself before and comes again. Counts nothing, waits for nothing.
+    pub async fn try_without_password(
+        &self,
+        directory: &dyn Directory,
+        names: &dyn PeerNames,
+        request: &LoginRequest,
+    ) -> LoginTrial {
+        let mut seen = Seen::default();
+        let found = match self.check_encryption(request) {
+            Ok(()) => self.walk(directory, names, request, &mut seen).await,
+            Err(stop) => Err(stop),
+        };
+        LoginTrial {
+            domain: seen.domain,
+            person: seen.person,
+            outcome: found.map_or_else(LoginOutcome::from, LoginOutcome::Accepted),
+        }
+    }
+
+    /// Would the password not be looked at now, because too many were wrong?
+    pub fn is_pausing(&self, peer: IpAddr, login: &str, now: Timestamp) -> bool {
+        self.throttle.check(peer, &login.to_lowercase(), now) == Gate::Closed
+    }
+
     /// Everything before the password.
     async fn find(
         &self,
@@ -244,8 +287,26 @@ impl LoginWay {
         names: &dyn PeerNames,
         request: &LoginRequest,
     ) -> Result<Login, Stop> {
-        self.check_transport(request)?;
+        self.check_encryption(request)?;
+        // An empty password is what an LDAP server takes as "anonymous" and lets in
+        // (RFC 4513 §5.1.2): it is never handed on.
+        if request.password.expose_secret().is_empty() {
+            return Err(Stop::Refused(LoginStep::EmptyPassword));
+        }
+        self.walk(directory, names, request, &mut Seen::default())
+            .await
+    }
+
+    /// From the name to the person.
+    async fn walk(
+        &self,
+        directory: &dyn Directory,
+        names: &dyn PeerNames,
+        request: &LoginRequest,
+        seen: &mut Seen,
+    ) -> Result<Login, Stop> {
         let (domain, uid) = self.find_domain(directory, request).await?;
+        seen.domain = Some(Arc::clone(&domain));
         check_standing(&domain_levels(&domain), LoginStep::DomainState)?;
         let mut client = Client {
             names,
@@ -263,6 +324,7 @@ impl LoginWay {
         if person.domain != domain.id {
             return Err(Stop::Refused(LoginStep::Person));
         }
+        seen.person = Some(Arc::clone(&person));
         client
             .check(&person.services, request.service, LoginStep::PersonServices)
             .await?;
@@ -274,14 +336,9 @@ impl LoginWay {
         })
     }
 
-    fn check_transport(&self, request: &LoginRequest) -> Result<(), Stop> {
+    fn check_encryption(&self, request: &LoginRequest) -> Result<(), Stop> {
         if !request.encrypted && !self.settings.allow_plaintext {
             return Err(Stop::Refused(LoginStep::Encryption));
-        }
-        // An empty password is what an LDAP server takes as "anonymous" and lets in
-        // (RFC 4513 §5.1.2): it is never handed on.
-        if request.password.expose_secret().is_empty() {
-            return Err(Stop::Refused(LoginStep::EmptyPassword));
         }
         Ok(())
     }

@@ -24,14 +24,14 @@ pub enum Service {
     Pop3,
     /// POP3 on 995, TLS from byte one.
     Pop3s,
-    /// The HTTP API.
+    /// The HTTP API, TLS from byte one.
     Http,
 }
 
 impl Service {
     /// Is it TLS from byte one?
     pub const fn is_implicit_tls(self) -> bool {
-        matches!(self, Self::Smtps | Self::Imaps | Self::Pop3s)
+        matches!(self, Self::Smtps | Self::Imaps | Self::Pop3s | Self::Http)
     }
 
     /// The name, as in configuration and directory.

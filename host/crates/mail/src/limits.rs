@@ -82,6 +82,23 @@ pub const OUTPUT_BUFFER: usize = 256 * 1024;
 /// Failed logins of one connection before it is closed.
 pub const LOGIN_FAILURES: usize = 3;
 
+/// Body of a login over HTTP.
+pub const HTTP_LOGIN_BODY: usize = 4096;
+/// Body of a call over HTTP, uploads of plugins aside.
+pub const HTTP_BODY: usize = 1024 * 1024;
+/// An uploaded plugin: the bound of the contract for guests that bring an interpreter.
+pub const HTTP_UPLOAD: usize = 32 * 1024 * 1024;
+/// Head of an HTTP request, and its fields.
+pub const HTTP_HEAD: usize = 16 * 1024;
+/// Fields of one HTTP request.
+pub const HTTP_FIELDS: usize = 64;
+/// How long an HTTP client may take for the head of a request, also of the next one.
+pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long an HTTP client may pause in a body.
+pub const HTTP_BODY_PAUSE: Duration = Duration::from_secs(30);
+/// How long one HTTP connection lives.
+pub const HTTP_CONNECTION_TIME: Duration = Duration::from_secs(15 * 60);
+
 /// Limits an operator may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -111,6 +128,12 @@ pub struct Limits {
     pub disk_reserve_bytes: u64,
     /// Free share of the file system in percent below which no mail is taken.
     pub disk_reserve_percent: u8,
+    /// How long a token of the API lives, in seconds.
+    pub token_seconds: i64,
+    /// How long a token of the API may lie unused, in seconds.
+    pub token_idle_seconds: i64,
+    /// Plugins that a domain may bring.
+    pub plugins_per_domain: usize,
 }
 
 impl Default for Limits {
@@ -131,6 +154,9 @@ impl Default for Limits {
                 .collect(),
             disk_reserve_bytes: 1024 * 1024 * 1024,
             disk_reserve_percent: 5,
+            token_seconds: 12 * 3600,
+            token_idle_seconds: 3600,
+            plugins_per_domain: 100,
         }
     }
 }

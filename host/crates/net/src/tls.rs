@@ -31,6 +31,11 @@ pub enum TlsError {
     /// There is no certificate in the file.
     #[error("{} holds no certificate", .0.display())]
     NoCertificate(PathBuf),
+    /// This machine trusts nobody.
+    #[error(
+        "this machine has no list of certificate authorities: install ca-certificates, or name a file of authorities"
+    )]
+    NoSystemRoots,
     /// Key and certificate do not belong together, or the key is of no known kind.
     #[error("the key {} does not fit the certificate: {cause}", path.display())]
     Key {

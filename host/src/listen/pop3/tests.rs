@@ -49,6 +49,7 @@ impl House {
             imaps: Vec::new(),
             pop3: any.clone(),
             pop3s: any,
+            https: Vec::new(),
             metrics: Vec::new(),
             port_offset: 0,
         };

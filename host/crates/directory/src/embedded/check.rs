@@ -74,10 +74,10 @@ pub(super) fn person(
             "the only store of this server is 'primary'",
         ));
     }
-    if !entry.roles.is_empty() {
+    if entry.roles.contains(&crate::Role::Provider) {
         return Err(AdminError::invalid(
-            "roles of people have no effect in this version",
-            "name the administrators of a domain with `postroom domain set NAME administrators=…`",
+            "the role 'provider' has no effect in this version",
+            "give the role 'site', or name the administrators of a domain with `postroom domain set NAME administrators=…`",
         ));
     }
     elsewhere(

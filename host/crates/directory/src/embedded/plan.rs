@@ -121,7 +121,7 @@ impl Planner<'_> {
     /// The domain of this name, if the caller may do this in it.
     fn view(&self, name: &Domain, change: &Change) -> Result<DomainView, AdminError> {
         let view = self.snapshot.view_named(name)?;
-        rights::inside(self.snapshot, self.by, view, change)?;
+        rights::inside(self.snapshot, self.by, name, view, change)?;
         Ok(DomainView::clone(view))
     }
 

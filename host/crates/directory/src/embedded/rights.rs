@@ -1,6 +1,6 @@
 //! Who may change what.
 
-use mail::{PersonId, Principal};
+use mail::{Domain, PersonId, Principal};
 use routing::{DeliveryOption, Entry};
 
 use crate::change::{Change, DomainChanges, PersonChanges};
@@ -40,16 +40,19 @@ pub(super) fn site_only(by: Principal) -> Result<(), AdminError> {
 pub(super) fn inside(
     snapshot: &Snapshot,
     by: Principal,
+    asked: &Domain,
     view: &DomainView,
     change: &Change,
 ) -> Result<(), AdminError> {
-    let hidden = || Err(AdminError::NotFound(format!("domain {}", view.entry.name)));
+    // Under the name that was asked for: the entry's own would tell whose alias it is.
+    let hidden = || Err(AdminError::NotFound(format!("domain {asked}")));
     match by {
         Principal::System | Principal::Site => Ok(()),
         Principal::DomainAdministrator(person) => {
             if !administers(snapshot, view, person) {
                 return hidden();
             }
+            spares_the_site(view, person, change)?;
             as_administrator(change)
         }
         Principal::Person(person) => match view.people.get(&person) {
@@ -67,6 +70,27 @@ fn administers(snapshot: &Snapshot, view: &DomainView, person: PersonId) -> bool
             |home| matches!(home.at(address), Some(Entry::Person(facts)) if facts.id == person),
         )
     })
+}
+
+/// Whoever administers more than this domain is not at the mercy of its administrators: a new
+/// password would hand the whole site to them.
+fn spares_the_site(view: &DomainView, by: PersonId, change: &Change) -> Result<(), AdminError> {
+    let (Change::SetPerson(address, _)
+    | Change::SetPassword(address, _)
+    | Change::RemovePerson(address)) = change
+    else {
+        return Ok(());
+    };
+    let target = match view.find(address) {
+        Some(Entry::Person(facts)) => view.people.get(&facts.id),
+        _ => None,
+    };
+    match target {
+        Some(target) if target.id != by && !target.roles.is_empty() => Err(AdminError::Denied(
+            format!("{address} administers the site: only its operator may change that person"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn as_administrator(change: &Change) -> Result<(), AdminError> {

@@ -1,7 +1,7 @@
 //! The other side of TLS: when we connect.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,6 +16,14 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use super::certificates::{bytes_of, file_error};
 use super::{TlsError, provider};
 use crate::Stream;
+
+/// Where systems have the authorities that they trust: Debian, Fedora, openSUSE, Alpine and BSD.
+const SYSTEM_ROOTS: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
 
 /// TLS for outgoing connections.
 #[derive(Clone)]
@@ -47,6 +55,30 @@ impl ClientTls {
         if store.is_empty() {
             return Err(TlsError::NoCertificate(roots.to_owned()));
         }
+        Self::rooted(store)
+    }
+
+    /// Takes only a certificate for the name that is connected to, from one of the authorities
+    /// of this machine: those in `SSL_CERT_FILE`, or where the usual systems have them.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn system() -> Result<Self, TlsError> {
+        let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+        let usual = SYSTEM_ROOTS.iter().map(PathBuf::from);
+        let found = named.into_iter().chain(usual).find(|path| path.exists());
+        let path = found.ok_or(TlsError::NoSystemRoots)?;
+        let mut store = RootCertStore::empty();
+        let bytes = bytes_of(&path)?;
+        // One authority of many that cannot be read is one authority less.
+        store.add_parsable_certificates(CertificateDer::pem_slice_iter(&bytes).flatten());
+        if store.is_empty() {
+            return Err(TlsError::NoCertificate(path));
+        }
+        Self::rooted(store)
+    }
+
+    fn rooted(store: RootCertStore) -> Result<Self, TlsError> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_root_certificates(store)

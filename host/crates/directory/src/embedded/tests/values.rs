@@ -115,7 +115,7 @@ fn values_that_make_no_sense_are_refused() {
         (json!({ "uid": "bob@abc" }), "not a login name"),
         (json!({ "uid": "" }), "not a login name"),
         (json!({ "uid": "ANN" }), "login name of ann@abc.test"),
-        (json!({ "roles": ["site"] }), "roles of people"),
+        (json!({ "roles": ["provider"] }), "role 'provider'"),
         (json!({ "language": "de_AT" }), "language tag"),
         (json!({ "message_store": "secondary" }), "no message store"),
         (
