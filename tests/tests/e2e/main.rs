@@ -3,8 +3,8 @@
 
 mod a_250_is_durable;
 mod a_data_directory_is_guarded;
-mod a_plugin_that_keeps_failing_is_left_alone;
 mod a_domain_is_administered_from_afar;
+mod a_plugin_that_keeps_failing_is_left_alone;
 mod a_swap_is_atomic_under_load;
 mod a_wasi_component_finds_nothing_behind_it;
 mod an_author_makes_a_plugin;
