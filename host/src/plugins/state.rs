@@ -43,13 +43,22 @@ pub(super) fn runtime_config(data: &Path, components: &Path) -> anyhow::Result<p
             .iter()
             .map(|(name, bytes)| ((*name).to_owned(), Bytes::from_static(bytes)))
             .collect(),
-        compile_helper: Some(plugin::CompileHelper {
-            program: std::env::current_exe().context("this program cannot find itself")?,
-            arguments: vec!["compile-helper".into()],
-            limits: plugin::CompileLimits::default(),
-        }),
+        compile_helper: compile_helper()?,
         ..plugin::Config::default()
     })
+}
+
+/// This program again, by another name. The program of the unit tests is another, and compiles
+/// for itself.
+fn compile_helper() -> anyhow::Result<Option<plugin::CompileHelper>> {
+    if cfg!(test) {
+        return Ok(None);
+    }
+    Ok(Some(plugin::CompileHelper {
+        program: std::env::current_exe().context("this program cannot find itself")?,
+        arguments: vec!["compile-helper".into()],
+        limits: plugin::CompileLimits::default(),
+    }))
 }
 
 /// The components in a folder, by the names of their files.
