@@ -291,6 +291,7 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         metrics,
         login,
         maildrops: listen::Maildrops::default(),
+        shapes: listen::Shapes::default(),
         remote,
         settings: LiveSettings::new(Settings::new(config)?),
     })

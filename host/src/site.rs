@@ -23,6 +23,8 @@ pub(crate) struct Site {
     pub(crate) login: directory::LoginWay,
     /// Which INBOXes POP3 sessions have open.
     pub(crate) maildrops: crate::listen::Maildrops,
+    /// Outlines of messages that IMAP clients asked for.
+    pub(crate) shapes: crate::listen::Shapes,
     pub(crate) remote: delivery::remote::Remote,
 }
 

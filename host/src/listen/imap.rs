@@ -16,6 +16,8 @@ mod append;
 mod convert;
 mod mailboxes;
 mod messages;
+mod search;
+mod shapes;
 
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ use super::{SignIn, SignedIn, Watchdog};
 use crate::site::Site;
 
 use account::{Account, Quotas};
+pub(crate) use shapes::Shapes;
 
 /// Serves one connection.
 pub(super) async fn attend(
@@ -123,8 +126,11 @@ impl Handler<ImapSession> for Adapter {
             // Between commands nothing is read; thousands of idle sessions hold nothing open.
             account.close_messages();
         }
-        self.changed.notified().await;
-        Event::Changed
+        tokio::select! {
+            biased;
+            () = self.watchdog.revoked() => Event::Revoked,
+            () = self.changed.notified() => Event::Changed,
+        }
     }
 
     fn transport_changed(&mut self, transport: &Transport) {
@@ -158,12 +164,13 @@ impl Adapter {
                 site: Arc::clone(&self.site),
             }),
             Arc::clone(&self.changed),
+            self.site.shapes.clone(),
         );
         if let Err(error) = account.prepare().await {
             tracing::error!(%error, person = %login.person.id, "the mailboxes of a person cannot be prepared");
             return LoginOutcome::Unavailable;
         }
-        self.watchdog.guard(&self.site, &login);
+        self.watchdog.guard_by_event(&self.site, &login);
         self.account = Some(Box::new(account));
         LoginOutcome::Accepted
     }

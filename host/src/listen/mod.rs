@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use crate::admin::{self, Front};
 use crate::site::Site;
 
+pub(crate) use imap::Shapes;
 pub(crate) use pop3::Maildrops;
 pub(crate) use sign_in::{SignIn, SignedIn};
 pub(crate) use smtp::reply_to;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use directory::Login;
 use mail::{Service, Transport};
 use net::{Connection, DriveOptions, Handler, Outlet, SendError};
-use pop3::{Answer, Ask, Config, Pop3, Progress, Retrieve, Stuffer, Tls};
+use pop3::{Answer, Ask, Config, Event, Pop3, Progress, Retrieve, Stuffer, Tls};
 use store::Content;
 
 use super::{SignIn, SignedIn, Watchdog};
@@ -115,6 +115,11 @@ impl Handler<Pop3> for Adapter {
         stream(&content, retrieve, outlet).await
     }
 
+    async fn next_event(&mut self) -> Event {
+        self.watchdog.revoked().await;
+        Event::Revoked
+    }
+
     fn transport_changed(&mut self, transport: &Transport) {
         self.transport = transport.clone();
         self.login = None;
@@ -157,7 +162,7 @@ impl Adapter {
         .await;
         match opened {
             Ok((maildrop, rows)) => {
-                self.watchdog.guard(&self.site, &login);
+                self.watchdog.guard_by_event(&self.site, &login);
                 self.login = Some(login);
                 self.maildrop = Some(maildrop);
                 Answer::Maildrop(rows)

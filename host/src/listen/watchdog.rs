@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use directory::Login;
 use net::{Shutdown, ShutdownTrigger};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::site::Site;
@@ -14,6 +15,7 @@ pub(crate) struct Watchdog {
     trigger: Arc<ShutdownTrigger>,
     forward: JoinHandle<()>,
     guard: Mutex<Option<JoinHandle<()>>>,
+    revoked: Arc<Notify>,
 }
 
 impl Watchdog {
@@ -31,14 +33,32 @@ impl Watchdog {
                 trigger,
                 forward,
                 guard: Mutex::new(None),
+                revoked: Arc::default(),
             },
             shutdown,
         )
     }
 
-    /// Guards a person that logged in.
+    /// Guards a person that logged in; the session ends as when the server stops.
     pub(crate) fn guard(&self, site: &Arc<Site>, login: &Login) {
-        let (site, login, trigger) = (Arc::clone(site), login.clone(), Arc::clone(&self.trigger));
+        let trigger = Arc::clone(&self.trigger);
+        self.guard_with(site, login, move || trigger.stop());
+    }
+
+    /// Guards a person that logged in; the session hears of it by [`Watchdog::revoked`] and says
+    /// so to its client.
+    pub(crate) fn guard_by_event(&self, site: &Arc<Site>, login: &Login) {
+        let revoked = Arc::clone(&self.revoked);
+        self.guard_with(site, login, move || revoked.notify_one());
+    }
+
+    /// Waits until the person may no longer be there. Waiting may be given up and begun again.
+    pub(crate) async fn revoked(&self) {
+        self.revoked.notified().await;
+    }
+
+    fn guard_with(&self, site: &Arc<Site>, login: &Login, end: impl FnOnce() + Send + 'static) {
+        let (site, login) = (Arc::clone(site), login.clone());
         let task = tokio::spawn(async move {
             let mut generation = site.directory.generation();
             while site.login.may_stay(&*site.directory, &login).await {
@@ -46,7 +66,7 @@ impl Watchdog {
                     return;
                 }
             }
-            trigger.stop();
+            end();
         });
         let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(earlier) = guard.replace(task) {

@@ -29,7 +29,16 @@ pub enum Ask {
     Status {
         /// Which.
         name: MailboxName,
+        /// Must [`MailboxStatus::deleted_size`] be right? It takes a look at every message.
+        deleted_size: DeletedSize,
     },
+    /// What counts against a limit. Wants [`Answer::Quota`].
+    Quota {
+        /// The limits of what is put into this mailbox; `None` means the person's own.
+        name: Option<MailboxName>,
+    },
+    /// Nothing: the host lets others have their turn. Wants [`Answer::Done`].
+    Pause,
     /// Open a mailbox and begin to watch it. Wants [`Answer::Selected`].
     ///
     /// Whatever was selected before is deselected by this, also when it is refused
@@ -78,15 +87,17 @@ pub enum Ask {
     },
     /// Open messages for reading, at most [`OPEN_BATCH`] of them. Wants [`Answer::Opened`].
     ///
-    /// What is opened stays readable by [`SendMessage`] until the next `Open`, `Select` or
-    /// `Deselect`, even when it is expunged meanwhile.
+    /// What is opened for its bytes stays readable by [`SendMessage`] until the next `Open`,
+    /// `Select` or `Deselect`, even when it is expunged meanwhile.
     Open {
         /// The selected mailbox.
         mailbox: MailboxId,
-        /// Ascending.
-        uids: Vec<Uid>,
+        /// Ascending by UID; the lasting id is what a shape may be kept by.
+        messages: Vec<(Uid, EmailId)>,
         /// How much of each message must be looked at.
         depth: Depth,
+        /// What comes after.
+        reading: Reading,
     },
     /// Which of these messages hold these texts; at most [`SEARCH_BATCH`] messages at a time.
     /// The host reads each message and applies [`crate::match_text`]. Wants
@@ -111,6 +122,8 @@ pub enum Ask {
         flags: Flags,
         /// Keywords.
         keywords: Keywords,
+        /// Messages that changed after this stay as they are (RFC 7162 §3.1.3).
+        unchanged_since: Option<ModSeq>,
     },
     /// Remove the messages that carry `\Deleted`. Wants [`Answer::Expunged`].
     Expunge {
@@ -145,6 +158,8 @@ pub enum Ask {
         keywords: Keywords,
         /// INTERNALDATE; now, where there is none.
         date: Option<InternalDate>,
+        /// Does the client say that UTF-8 is in its header (RFC 6855 §4)?
+        utf8: bool,
     },
     /// All bytes are there: make it durable. Wants [`Answer::Appended`].
     AppendFinish,
@@ -174,8 +189,10 @@ pub enum Answer {
     Opened(Vec<Opened>),
     /// For each message that is still there, one verdict a key, in the order of the keys.
     Matches(Vec<(Uid, Vec<bool>)>),
-    /// The rows as they are now, ascending. What is not among them is gone.
-    Stored(Vec<FlagChange>),
+    /// What became of the flags.
+    Stored(Stored),
+    /// Usage and limits; `None` where there is nothing this person may know.
+    Quota(Option<QuotaStatus>),
     /// The UIDs removed, ascending.
     Expunged(Vec<Uid>),
     /// Where the copies are.
@@ -252,6 +269,24 @@ pub enum Depth {
     Header,
     /// All its parts: [`Shape::of_message`].
     Parts,
+}
+
+/// Are the bytes of messages marked `\Deleted` counted?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletedSize {
+    /// Yes.
+    Counted,
+    /// Nobody asks.
+    Unknown,
+}
+
+/// What is done with opened messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing but looking at their shapes.
+    Shapes,
+    /// Their bytes are sent too.
+    Bytes,
 }
 
 /// STORE FLAGS, +FLAGS, -FLAGS (RFC 3501 §6.4.6).
@@ -348,6 +383,28 @@ pub struct FlagChange {
     pub keywords: Keywords,
 }
 
+/// The answer to [`Ask::StoreFlags`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// The rows as they are now, ascending. What is in neither list is gone.
+    pub changes: Vec<FlagChange>,
+    /// Left alone because of `unchanged_since`, ascending.
+    pub modified: Vec<Uid>,
+}
+
+/// A quota root (RFC 9208 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaStatus {
+    /// Bytes in use.
+    pub bytes: u64,
+    /// Most bytes.
+    pub bytes_limit: Option<u64>,
+    /// Messages there are.
+    pub messages: u64,
+    /// Most messages.
+    pub messages_limit: Option<u64>,
+}
+
 /// A message that was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
@@ -413,6 +470,12 @@ pub struct MailboxStatus {
     pub uid_validity: UidValidity,
     /// Bytes of all messages.
     pub size: u64,
+    /// The highest change.
+    pub modseq: ModSeq,
+    /// Messages with `\Deleted`.
+    pub deleted: u32,
+    /// Bytes of the messages with `\Deleted`, where [`DeletedSize::Counted`] was asked for.
+    pub deleted_size: u64,
 }
 
 /// The answer to [`Ask::Copy`].

@@ -1,5 +1,7 @@
 //! Commands, parsed.
 
+use mail::ModSeq;
+
 use crate::ask::{CopyMode, Mode, StoreMode, Subscription};
 use crate::search::Query;
 use crate::section::Section;
@@ -22,7 +24,11 @@ pub(crate) enum Command {
         mechanism: String,
         initial: Option<Vec<u8>>,
     },
-    Enable,
+    Enable(Vec<Extension>),
+    /// Usage and limits of this root (RFC 9208 §4.1.1).
+    GetQuota(String),
+    /// The roots of a mailbox, with their usage and limits (RFC 9208 §4.1.2).
+    GetQuotaRoot(MailboxName),
     Namespace,
     Create(MailboxName),
     Delete(MailboxName),
@@ -42,6 +48,8 @@ pub(crate) enum Command {
     Select {
         name: MailboxName,
         mode: Mode,
+        /// With the parameter CONDSTORE (RFC 7162 §3.1.8).
+        condstore: bool,
     },
     Check,
     Close,
@@ -58,6 +66,8 @@ pub(crate) enum Command {
         numbering: Numbering,
         set: SequenceSet,
         items: Vec<Item>,
+        /// Only what changed after this (RFC 7162 §3.1.4.1).
+        changed_since: Option<ModSeq>,
     },
     Store {
         numbering: Numbering,
@@ -72,6 +82,39 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Does it say that the client knows modification sequences (RFC 7162 §3.1)? Then all flags
+    /// are told with theirs from here on.
+    pub(crate) fn enables_condstore(&self) -> bool {
+        match self {
+            Self::Select { condstore, .. } => *condstore,
+            Self::Enable(extensions) => extensions.contains(&Extension::CondStore),
+            Self::Status { items, .. } => items.contains(&StatusItem::HighestModSeq),
+            Self::Fetch { items, .. } => items.contains(&Item::ModSeq),
+            Self::Store { change, .. } => change.unchanged_since.is_some(),
+            Self::Search { query, .. } => query.modseq,
+            _ => false,
+        }
+    }
+}
+
+/// What ENABLE can enable (RFC 5161).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extension {
+    /// RFC 7162.
+    CondStore,
+    /// RFC 9755.
+    Utf8Accept,
+}
+
+impl Extension {
+    /// All of them with their names.
+    pub(crate) const NAMED: [(Self, &'static str); 2] = [
+        (Self::CondStore, "CONDSTORE"),
+        (Self::Utf8Accept, "UTF8=ACCEPT"),
+    ];
+}
+
 /// What STORE does (RFC 3501 §6.4.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FlagCommand {
@@ -79,6 +122,8 @@ pub(crate) struct FlagCommand {
     pub(crate) flags: Flags,
     pub(crate) keywords: Keywords,
     pub(crate) report: Report,
+    /// Only messages that did not change after this (RFC 7162 §3.1.3).
+    pub(crate) unchanged_since: Option<ModSeq>,
 }
 
 /// Is the client told of the new flags?
@@ -109,7 +154,7 @@ pub(crate) struct ListQuery {
     pub(crate) status: Vec<StatusItem>,
 }
 
-/// An item of STATUS (RFC 3501 §6.3.10, RFC 8438 for SIZE).
+/// An item of STATUS (RFC 3501 §6.3.10, RFC 8438 for SIZE, RFC 7162 §3.1.7, RFC 9208 §4.1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusItem {
     Messages,
@@ -118,17 +163,23 @@ pub(crate) enum StatusItem {
     UidValidity,
     Unseen,
     Size,
+    HighestModSeq,
+    Deleted,
+    DeletedStorage,
 }
 
 impl StatusItem {
     /// All of them with their names.
-    pub(crate) const NAMED: [(Self, &'static str); 6] = [
+    pub(crate) const NAMED: [(Self, &'static str); 9] = [
         (Self::Messages, "MESSAGES"),
         (Self::Recent, "RECENT"),
         (Self::UidNext, "UIDNEXT"),
         (Self::UidValidity, "UIDVALIDITY"),
         (Self::Unseen, "UNSEEN"),
         (Self::Size, "SIZE"),
+        (Self::HighestModSeq, "HIGHESTMODSEQ"),
+        (Self::Deleted, "DELETED"),
+        (Self::DeletedStorage, "DELETED-STORAGE"),
     ];
 }
 
@@ -140,6 +191,8 @@ pub(crate) enum Item {
     InternalDate,
     Size,
     Envelope,
+    /// MODSEQ (RFC 7162 §3.1.5).
+    ModSeq,
     /// BODY without a section.
     Body,
     BodyStructure,
@@ -179,4 +232,14 @@ pub(crate) struct AppendCommand {
     pub(crate) flags: Flags,
     pub(crate) keywords: Keywords,
     pub(crate) date: Option<crate::ask::InternalDate>,
+    pub(crate) wrapping: Wrapping,
+}
+
+/// How the message stands in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrapping {
+    /// As a literal.
+    Plain,
+    /// As `UTF8 (~{…}…)`: a message with UTF-8 in its header (RFC 6855 §4).
+    Utf8,
 }

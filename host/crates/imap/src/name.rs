@@ -14,6 +14,34 @@ pub const INBOX: &str = "INBOX";
 /// Above the mailboxes that others share, without the separator behind it.
 pub const SHARED: &str = "Shared Folders";
 
+/// How names of mailboxes are written on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Names {
+    /// In modified UTF-7 (RFC 3501 §5.1.3).
+    #[default]
+    Utf7,
+    /// In UTF-8, `&` and all (RFC 6855 §3), once UTF8=ACCEPT is enabled.
+    Utf8,
+}
+
+impl Names {
+    /// The text of a name or a pattern. `None` where it is none.
+    pub(crate) fn decode(self, wire: &[u8]) -> Option<String> {
+        match self {
+            Self::Utf7 => utf7::decode(wire),
+            Self::Utf8 => String::from_utf8(wire.to_vec()).ok(),
+        }
+    }
+
+    /// A name for the wire.
+    pub(crate) fn encode(self, name: &MailboxName) -> String {
+        match self {
+            Self::Utf7 => name.to_wire(),
+            Self::Utf8 => name.0.clone(),
+        }
+    }
+}
+
 /// A mailbox name in its one canonical form: UTF-8 in NFC, levels parted by `/`, `INBOX` in
 /// capitals. It is a key, never a path.
 ///
@@ -51,11 +79,16 @@ impl MailboxName {
     /// # Errors
     /// Any [`NameError`].
     pub fn parse_wire(wire: &[u8]) -> Result<Self, NameError> {
+        Self::parse_written(wire, Names::Utf7)
+    }
+
+    /// As [`MailboxName::parse_wire`], in the form of this connection.
+    pub(crate) fn parse_written(wire: &[u8], names: Names) -> Result<Self, NameError> {
         // A wire form is never more than five times its text, so this bounds the work.
         if wire.len() > 5 * limits::MAILBOX_NAME {
             return Err(NameError::TooLong);
         }
-        let text = utf7::decode(wire).ok_or(NameError::Encoding)?;
+        let text = names.decode(wire).ok_or(NameError::Encoding)?;
         Self::parse(text.strip_suffix(SEPARATOR).unwrap_or(&text))
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct View {
     told: usize,
     /// Keywords the client was told of.
     keywords: Vec<Keyword>,
+    /// Are flags told with their modification sequence? (RFC 7162 §3.1: once CONDSTORE is
+    /// enabled, with every change.)
+    modseqs: bool,
 }
 
 /// What is to be told, in this order.
@@ -66,6 +69,7 @@ impl View {
             gone: BTreeSet::new(),
             changed: BTreeSet::new(),
             keywords: Vec::new(),
+            modseqs: false,
         };
         view.rows.sort_unstable_by_key(|row| row.uid);
         for position in 0..view.rows.len() {
@@ -73,6 +77,16 @@ impl View {
             view.learn(&keywords);
         }
         view
+    }
+
+    /// From here on flags are told with their modification sequence.
+    pub(crate) const fn tell_modseqs(&mut self) {
+        self.modseqs = true;
+    }
+
+    /// Are they?
+    pub(crate) const fn tells_modseqs(&self) -> bool {
+        self.modseqs
     }
 
     pub(crate) fn rows(&self) -> &[Row] {
@@ -108,7 +122,9 @@ impl View {
             match self.position(row.uid) {
                 Some(position) => {
                     let known = &mut self.rows[position];
-                    if (known.flags, &known.keywords) != (row.flags, &row.keywords) {
+                    let same = (known.flags, &known.keywords) == (row.flags, &row.keywords);
+                    // To and fro between two looks: the sequence is news all the same.
+                    if !same || self.modseqs && known.modseq != row.modseq {
                         self.changed.insert(row.uid);
                     }
                     *known = row;
@@ -210,6 +226,23 @@ impl View {
         out.number(row.uid.0);
         out.text(" FLAGS ");
         out.flags(row.flags, &row.keywords);
+        if self.modseqs {
+            out.text(" ");
+            out.modseq(row.modseq);
+        }
+        out.text(")");
+        out.end();
+    }
+
+    /// `* n FETCH (UID u MODSEQ (m))`, for those who want no flags (RFC 7162 §3.1.3).
+    pub(crate) fn write_modseq(&self, position: usize, out: &mut Output) {
+        let row = &self.rows[position];
+        out.text("* ");
+        out.number(position + 1);
+        out.text(" FETCH (UID ");
+        out.number(row.uid.0);
+        out.text(" ");
+        out.modseq(row.modseq);
         out.text(")");
         out.end();
     }

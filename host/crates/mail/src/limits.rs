@@ -117,6 +117,9 @@ pub struct Limits {
     pub pop3_idle_seconds: u64,
     /// IMAP idle time in seconds (RFC 3501 §5.4: at least 1,800).
     pub imap_idle_seconds: u64,
+    /// How long an IMAP or POP3 client may take for each command before it has signed in, in
+    /// seconds; for all of them together three times as long.
+    pub sign_in_seconds: u64,
     /// How long a message is tried, in seconds.
     pub queue_life_seconds: i64,
     /// After how long the sender is told of a delay, in seconds.
@@ -146,6 +149,7 @@ impl Default for Limits {
             smtp_idle_seconds: 5 * 60,
             pop3_idle_seconds: 10 * 60,
             imap_idle_seconds: 30 * 60,
+            sign_in_seconds: 60,
             queue_life_seconds: 5 * 24 * 3600,
             delay_notice_seconds: 4 * 3600,
             retry_seconds: [1, 5, 15, 30, 60, 120]
@@ -175,6 +179,11 @@ impl Limits {
     /// IMAP idle time.
     pub const fn imap_idle(&self) -> Duration {
         Duration::from_secs(self.imap_idle_seconds)
+    }
+
+    /// Patience before sign-in with IMAP and POP3.
+    pub const fn sign_in(&self) -> Duration {
+        Duration::from_secs(self.sign_in_seconds)
     }
 
     /// The pause in seconds before the attempt after `attempts` failed ones.

@@ -29,7 +29,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 pub use self::address::{AddressListEntry, HeaderAddress, parse_address_list};
-pub use self::content::decode_words;
+pub use self::content::{decode_words, text_in};
 pub use self::header::{Field, Header};
 pub use self::parameters::{MediaType, Parameter, ParameterizedValue};
 pub use self::structure::{Encoding, Part, PartKind, Section, Structure};

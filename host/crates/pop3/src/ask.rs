@@ -28,6 +28,13 @@ pub enum Ask {
     },
 }
 
+/// What may happen beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// This person may no longer be logged in (state, password): the session says good-bye.
+    Revoked,
+}
+
 /// The host's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

@@ -25,6 +25,8 @@ pub struct Config {
     pub tls: Tls,
     /// Without a command for so long, the connection is closed (RFC 1939 §3: at least 10 min).
     pub idle: Duration,
+    /// How long somebody who has not signed in may take for each command.
+    pub sign_in: Duration,
 }
 
 impl Config {
@@ -34,6 +36,7 @@ impl Config {
             host,
             tls,
             idle: limits.pop3_idle(),
+            sign_in: limits.sign_in().min(limits.pop3_idle()),
         }
     }
 }

@@ -43,7 +43,7 @@ mod stuffer;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{Answer, Ask, Extent, Retrieve};
+pub use ask::{Answer, Ask, Event, Extent, Retrieve};
 pub use config::{Config, Tls};
 pub use maildrop::Row;
 pub use session::Pop3;

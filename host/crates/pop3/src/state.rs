@@ -68,6 +68,17 @@ impl State {
         }
     }
 
+    /// Is there a person with an open maildrop?
+    pub(crate) const fn is_signed_in(&self) -> bool {
+        matches!(
+            self,
+            Self::ExpectCommand(_)
+                | Self::ExpectMessage(_)
+                | Self::Listing(_)
+                | Self::ExpectDeletion(_)
+        )
+    }
+
     /// A line came; only for states that await one.
     pub(crate) fn handle_line(self, line: Line, connection: &mut Connection) -> Self {
         let line = match line {
@@ -103,6 +114,8 @@ impl State {
             Self::ExpectMaildrop(state) => state.handle(answer, connection),
             Self::ExpectMessage(state) => state.handle(answer, connection),
             Self::ExpectDeletion(state) => state.handle(&answer, connection),
+            // It ended while the host was asked.
+            Self::Closed => Self::Closed,
             _ => trouble(connection),
         }
     }

@@ -9,8 +9,9 @@ use mail::{Access, PersonId, Uid};
 use store::{Content, Error, NewMailbox, Owner, Quota, SpecialUse, Store, Watch};
 use tokio::sync::Notify;
 
-use super::append::Append;
-use super::convert::refusal;
+use super::append::{Append, Incoming};
+use super::convert::{flags_in, keywords_in, operation, refusal};
+use super::shapes::Shapes;
 
 /// The quotas of an owner and of the domain.
 pub(super) trait Quotas: Send + Sync {
@@ -30,6 +31,7 @@ pub(super) struct Account {
     /// Open for reading, until the next are.
     pub(super) opened: BTreeMap<Uid, Content>,
     pub(super) append: Option<Append>,
+    pub(super) shapes: Shapes,
 }
 
 /// The selected mailbox.
@@ -53,6 +55,7 @@ impl Account {
         person: PersonId,
         quotas: Box<dyn Quotas>,
         changed: Arc<Notify>,
+        shapes: Shapes,
     ) -> Self {
         let (selected, opened, append) = (None, BTreeMap::new(), None);
         Self {
@@ -64,6 +67,7 @@ impl Account {
             selected,
             opened,
             append,
+            shapes,
         }
     }
 
@@ -106,7 +110,12 @@ impl Account {
     pub(super) async fn answer(&mut self, ask: Ask) -> Answer {
         let answer = match ask {
             Ask::List => self.list(),
-            Ask::Status { name } => self.status(&name),
+            Ask::Status { name, deleted_size } => self.status(&name, deleted_size),
+            Ask::Quota { name } => self.quota(name.as_ref()),
+            Ask::Pause => {
+                tokio::task::yield_now().await;
+                Ok(Answer::Done)
+            }
             Ask::Select { name, mode } => self.select(&name, mode),
             Ask::Deselect => {
                 self.deselect();
@@ -119,9 +128,10 @@ impl Account {
             Ask::Changes { mailbox, since } => self.changes(mailbox, since),
             Ask::Open {
                 mailbox,
-                uids,
+                messages,
                 depth,
-            } => self.open(mailbox, &uids, depth).await,
+                reading,
+            } => self.open(mailbox, &messages, depth, reading).await,
             Ask::SearchText {
                 mailbox,
                 uids,
@@ -133,9 +143,15 @@ impl Account {
                 mode,
                 flags,
                 keywords,
+                unchanged_since,
             } => {
-                self.store_flags(mailbox, uids, mode, flags, &keywords)
-                    .await
+                let change = store::FlagChange {
+                    operation: operation(mode),
+                    flags: flags_in(flags),
+                    keywords: keywords_in(&keywords),
+                    unchanged_since,
+                };
+                self.store_flags(mailbox, uids, change).await
             }
             Ask::Expunge { mailbox, within } => self.expunge(mailbox, within).await,
             Ask::Copy {
@@ -150,7 +166,16 @@ impl Account {
                 flags,
                 keywords,
                 date,
-            } => self.append_begin(&name, size, flags, &keywords, date),
+                utf8,
+            } => {
+                let message = Incoming {
+                    flags,
+                    keywords: keywords_in(&keywords),
+                    date,
+                    utf8,
+                };
+                self.append_begin(&name, size, message)
+            }
             Ask::AppendFinish => self.append_finish().await,
             // The adapter takes it; here somebody is signed in already.
             Ask::Authenticate(_) => Err(Refusal::ServerBug),

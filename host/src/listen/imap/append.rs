@@ -1,20 +1,27 @@
 //! APPEND: checked before a byte is taken, streamed, then one commit.
 
 use imap::ask::{Appended, InternalDate, Refusal};
-use imap::{Answer, Flags, Keywords, MailboxName};
+use imap::{Answer, Flags, MailboxName};
 use mail::MailboxId;
 use store::{BodyWriter, Error, NewMessage, Owner, Place, Rights, Usage};
 
 use super::account::{Account, Answered, OrRefusal};
-use super::convert::{flags_in, keywords_in, refusal};
+use super::convert::{flags_in, refusal};
+
+/// What the client says of a message.
+pub(super) struct Incoming {
+    pub(super) flags: Flags,
+    pub(super) keywords: Vec<String>,
+    pub(super) date: Option<InternalDate>,
+    /// Does UTF-8 stand in its header?
+    pub(super) utf8: bool,
+}
 
 /// A message on its way in.
 pub(super) struct Append {
     mailbox: MailboxId,
     owner: Owner,
-    flags: Flags,
-    keywords: Vec<String>,
-    date: Option<InternalDate>,
+    message: Incoming,
     /// The first error ends the writing; it is told when all bytes have come.
     body: store::Result<BodyWriter>,
 }
@@ -24,9 +31,7 @@ impl Account {
         &mut self,
         name: &MailboxName,
         size: u64,
-        flags: Flags,
-        keywords: &Keywords,
-        date: Option<InternalDate>,
+        message: Incoming,
     ) -> Answered {
         self.append = None;
         let mailbox = self.mailbox(name)?;
@@ -38,9 +43,7 @@ impl Account {
         self.append = Some(Append {
             mailbox: mailbox.id,
             owner: mailbox.owner,
-            flags,
-            keywords: keywords_in(keywords),
-            date,
+            message,
             body: Ok(body),
         });
         Ok(Answer::Done)
@@ -92,9 +95,13 @@ impl Account {
             Refusal::ServerBug
         })?;
         let mut message = NewMessage::new(vec![body.or_refusal()?.piece()]);
-        message.flags = flags_in(append.flags);
-        message.keywords = append.keywords;
-        message.internal_date = append.date.map(|date| (date.at, date.offset_minutes));
+        message.flags = flags_in(append.message.flags);
+        message.keywords = append.message.keywords;
+        message.utf8 = append.message.utf8;
+        message.internal_date = append
+            .message
+            .date
+            .map(|date| (date.at, date.offset_minutes));
         (message.owner_quota, message.domain_quota) = self.quotas.of(&self.access, append.owner);
         let (operation, place) = (self.store.operation_id(), Place::Mailbox(append.mailbox));
         let appended = self

@@ -66,6 +66,9 @@ pub(super) const fn status(status: &Status) -> MailboxStatus {
         uid_next: status.uid_next,
         uid_validity: status.uid_validity,
         size: status.bytes,
+        modseq: status.highest_modseq,
+        deleted: status.deleted,
+        deleted_size: 0,
     }
 }
 

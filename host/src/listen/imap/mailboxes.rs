@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use imap::ask::{
-    MailboxEntry, MailboxKind, Mode, Refusal, Selected as SelectedAnswer, Subscription,
+    DeletedSize, MailboxEntry, MailboxKind, Mode, QuotaStatus, Refusal, Selected as SelectedAnswer,
+    Subscription,
 };
 use imap::{Answer, MailboxName};
 use mail::Uid;
@@ -56,8 +57,37 @@ impl Account {
         Ok(Answer::Mailboxes(entries))
     }
 
-    pub(super) fn status(&self, name: &MailboxName) -> Answered {
-        Ok(Answer::Status(status(&self.mailbox(name)?.status)))
+    pub(super) fn status(&self, name: &MailboxName, deleted_size: DeletedSize) -> Answered {
+        let mailbox = self.mailbox(name)?;
+        let mut status = status(&mailbox.status);
+        if deleted_size == DeletedSize::Counted && status.deleted > 0 {
+            let messages = self
+                .store
+                .rows(&self.access, mailbox.id, 1..=u32::MAX)
+                .or_refusal()?;
+            let deleted = messages
+                .iter()
+                .filter(|message| message.flags.contains(store::Flags::DELETED));
+            status.deleted_size = deleted.map(|message| message.size).sum();
+        }
+        Ok(Answer::Status(status))
+    }
+
+    /// What a group uses is not for its members to know, so its mailboxes have no root.
+    pub(super) fn quota(&self, name: Option<&MailboxName>) -> Answered {
+        if let Some(name) = name
+            && self.mailbox(name)?.owner != self.owner()
+        {
+            return Ok(Answer::Quota(None));
+        }
+        let (limit, _) = self.quotas.of(&self.access, self.owner());
+        let used = self.store.usage(&self.access, self.owner()).or_refusal()?;
+        Ok(Answer::Quota(Some(QuotaStatus {
+            bytes: used.bytes,
+            bytes_limit: limit.bytes,
+            messages: used.messages,
+            messages_limit: limit.messages,
+        })))
     }
 
     pub(super) fn select(&mut self, name: &MailboxName, mode: Mode) -> Answered {

@@ -1,17 +1,15 @@
-//! Messages of the selected mailbox: reading, searching, flags, removing, copying.
+//! Messages of the selected mailbox: reading, flags, removing, copying.
 
 use std::sync::Arc;
 
-use imap::ask::{Changes, Copied, CopyMode, Depth, FlagChange, Opened, Refusal, StoreMode};
-use imap::{
-    Answer, Flags, Keywords, MailboxName, SendMessage, Shape, TextKey, TextNeed, match_text,
-};
-use mail::{MailboxId, ModSeq, Uid};
+use imap::ask::{Changes, Copied, CopyMode, Depth, FlagChange, Opened, Reading, Refusal, Stored};
+use imap::{Answer, MailboxName, SendMessage, Shape};
+use mail::{EmailId, MailboxId, ModSeq, Uid};
 use net::{Outlet, SendError};
-use store::{Content, Error, Source};
+use store::{Content, Error, Rights, Source};
 
 use super::account::{Account, Answered, OrRefusal};
-use super::convert::{flags_in, keywords_in, operation, refusal, row};
+use super::convert::{refusal, row};
 
 /// Bytes of a message read at a time.
 const PIECE: usize = 64 * 1024;
@@ -51,7 +49,7 @@ impl Account {
         }))
     }
 
-    fn content(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Content>, Refusal> {
+    pub(super) fn content(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Content>, Refusal> {
         match self
             .store
             .content(&self.access, Source::Message(mailbox, uid))
@@ -65,66 +63,65 @@ impl Account {
     pub(super) async fn open(
         &mut self,
         mailbox: MailboxId,
-        uids: &[Uid],
+        messages: &[(Uid, EmailId)],
         depth: Depth,
+        reading: Reading,
     ) -> Answered {
         self.opened.clear();
-        let mut opened = Vec::with_capacity(uids.len());
-        for &uid in uids {
+        // A shape that is kept does not outlive the right to read the mailbox.
+        let seen = self.store.mailbox(&self.access, mailbox).or_refusal()?;
+        if !seen.rights.contains(Rights::READ) {
+            return Err(Refusal::NoSuchMailbox);
+        }
+        let mut opened = Vec::with_capacity(messages.len());
+        for &(uid, email) in messages {
+            let kept = self.shapes.find(self.access.domain(), email, depth);
+            if kept.is_some() && reading == Reading::Shapes {
+                opened.push(Opened { uid, shape: kept });
+                continue;
+            }
             let Some(content) = self.content(mailbox, uid)? else {
                 continue;
             };
-            let shape = match depth {
-                Depth::Bytes => None,
-                Depth::Header => Some(header_shape(&content).or_refusal()?),
-                Depth::Parts => Some(read(content.clone(), Shape::of_message).await?),
+            let shape = match kept {
+                Some(shape) => Some(shape),
+                None => self.shape(&content, email, depth).await?,
             };
-            opened.push(Opened {
-                uid,
-                shape: shape.map(Arc::new),
-            });
-            self.opened.insert(uid, content);
+            opened.push(Opened { uid, shape });
+            if reading == Reading::Bytes {
+                self.opened.insert(uid, content);
+            }
         }
         Ok(Answer::Opened(opened))
     }
 
-    pub(super) async fn search(
-        &mut self,
-        mailbox: MailboxId,
-        uids: &[Uid],
-        keys: Arc<[TextKey]>,
-    ) -> Answered {
-        let need = TextNeed::of(&keys);
-        let mut matches = Vec::with_capacity(uids.len());
-        for &uid in uids {
-            let Some(content) = self.content(mailbox, uid)? else {
-                continue;
-            };
-            let keys = Arc::clone(&keys);
-            let verdicts = match need {
-                TextNeed::Header => match_text(&keys, &header(&content).or_refusal()?),
-                TextNeed::Message => read(content, move |raw| match_text(&keys, raw)).await?,
-            };
-            matches.push((uid, verdicts));
-            // I07: other connections of this thread have their turn between two messages.
-            tokio::task::yield_now().await;
-        }
-        Ok(Answer::Matches(matches))
+    /// Looks at a message, and keeps what was seen.
+    async fn shape(
+        &self,
+        content: &Content,
+        email: EmailId,
+        depth: Depth,
+    ) -> Result<Option<Arc<Shape>>, Refusal> {
+        let shape = match depth {
+            Depth::Bytes => return Ok(None),
+            Depth::Header => header_shape(content).or_refusal()?,
+            Depth::Parts => read(content.clone(), Shape::of_message).await?,
+        };
+        let shape = Arc::new(shape);
+        self.shapes
+            .keep(self.access.domain(), email, Arc::clone(&shape));
+        Ok(Some(shape))
     }
 
     pub(super) async fn store_flags(
         &mut self,
         mailbox: MailboxId,
         uids: Vec<Uid>,
-        mode: StoreMode,
-        flags: Flags,
-        keywords: &Keywords,
+        change: store::FlagChange,
     ) -> Answered {
-        let change = store::FlagChange {
-            operation: operation(mode),
-            flags: flags_in(flags),
-            keywords: keywords_in(keywords),
-            unchanged_since: None,
+        let asked = match change.unchanged_since {
+            Some(_) => uids.clone(),
+            None => Vec::new(),
         };
         let operation = self.store.operation_id();
         let stored = self
@@ -142,7 +139,34 @@ impl Account {
             flags: row.flags,
             keywords: row.keywords,
         });
-        Ok(Answer::Stored(changes.collect()))
+        Ok(Answer::Stored(Stored {
+            changes: changes.collect(),
+            modified: self.left_alone(mailbox, &asked, &messages)?,
+        }))
+    }
+
+    /// Which of the messages that were asked for are there and were not changed.
+    fn left_alone(
+        &self,
+        mailbox: MailboxId,
+        asked: &[Uid],
+        changed: &[store::Message],
+    ) -> Result<Vec<Uid>, Refusal> {
+        let mut left = Vec::new();
+        for &uid in asked {
+            let is_changed = changed
+                .binary_search_by_key(&uid, |message| message.uid)
+                .is_ok();
+            if is_changed {
+                continue;
+            }
+            let there = self
+                .store
+                .rows(&self.access, mailbox, uid.0..=uid.0)
+                .or_refusal()?;
+            left.extend(there.first().map(|message| message.uid));
+        }
+        Ok(left)
     }
 
     pub(super) async fn expunge(
@@ -251,21 +275,6 @@ fn header_shape(content: &Content) -> store::Result<Shape> {
         let all = raw.len() as u64 >= content.size();
         if let Some(shape) = Shape::of_header(&raw, all) {
             return Ok(shape);
-        }
-        length *= 4;
-    }
-}
-
-/// The bytes up to the end of the header, perhaps a few more.
-fn header(content: &Content) -> store::Result<Vec<u8>> {
-    let mut length = Shape::HEADER_PIECE;
-    loop {
-        let mut raw = content.read(0, length)?;
-        let all = raw.len() as u64 >= content.size();
-        let end = mail::message::Header::parse(&raw).body_offset();
-        if end < raw.len() || all || raw.len() > mail::limits::HEADER_BYTES {
-            raw.truncate(end);
-            return Ok(raw);
         }
         length *= 4;
     }

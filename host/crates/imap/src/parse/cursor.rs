@@ -1,8 +1,9 @@
 //! A place in a framed command, and the small rules of the grammar (RFC 3501 §9).
 
-use mail::limits;
+use mail::{ModSeq, limits};
 
 use super::ParseError;
+use crate::name::Names;
 use crate::sequence::{MAX_NUMBER_DIGITS, SequenceSet};
 
 /// Reads a framed command from left to right.
@@ -11,15 +12,22 @@ pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    names: Names,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8], names: Names) -> Self {
         Self {
             bytes,
             at: 0,
             depth: 0,
+            names,
         }
+    }
+
+    /// How names of mailboxes are written.
+    pub(crate) const fn names(&self) -> Names {
+        self.names
     }
 
     /// What has not been read.
@@ -199,6 +207,14 @@ impl<'a> Cursor<'a> {
         Ok(digits
             .iter()
             .fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+    }
+
+    /// `mod-sequence-valzer` (RFC 7162 §7): 63 bits.
+    pub(crate) fn modseq(&mut self) -> Result<ModSeq, ParseError> {
+        match self.number()? {
+            number if number <= i64::MAX as u64 => Ok(ModSeq(number)),
+            _ => Err(ParseError::Syntax("a modification sequence was expected")),
+        }
     }
 
     pub(crate) fn sequence_set(&mut self) -> Result<SequenceSet, ParseError> {

@@ -1,5 +1,7 @@
 //! FETCH.
 
+use mail::ModSeq;
+
 use super::{Cursor, ParseError};
 use crate::command::{Command, Effect, Item, Label, SectionItem};
 use crate::section::{FieldChoice, Section, SectionText};
@@ -10,7 +12,7 @@ const PART_DEPTH: usize = mail::limits::MIME_DEPTH;
 
 /// ```text
 /// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att /
-///         "(" fetch-att *(SP fetch-att) ")")
+///         "(" fetch-att *(SP fetch-att) ")") [SP "(" "CHANGEDSINCE" SP mod-sequence ")"]
 /// ```
 pub(super) fn fetch(cursor: &mut Cursor<'_>, numbering: Numbering) -> Result<Command, ParseError> {
     cursor.space()?;
@@ -36,11 +38,31 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, numbering: Numbering) -> Result<Com
     if numbering == Numbering::Uid && !items.contains(&Item::Uid) {
         items.insert(0, Item::Uid);
     }
+    let changed_since = changed_since(cursor)?;
+    if changed_since.is_some() && !items.contains(&Item::ModSeq) {
+        items.push(Item::ModSeq);
+    }
     Ok(Command::Fetch {
         numbering,
         set,
         items,
+        changed_since,
     })
+}
+
+/// RFC 7162 §3.1.4.1: it asks for MODSEQ too.
+fn changed_since(cursor: &mut Cursor<'_>) -> Result<Option<ModSeq>, ParseError> {
+    let mut since = None;
+    if cursor.eat(b' ') {
+        cursor.list(|cursor| {
+            if !cursor.eat_word(b"CHANGEDSINCE ") {
+                return Err(ParseError::Syntax("there is no such modifier"));
+            }
+            since = Some(cursor.modseq()?);
+            Ok(())
+        })?;
+    }
+    Ok(since)
 }
 
 /// ALL, FAST, FULL (RFC 3501 §6.4.5).
@@ -93,6 +115,7 @@ fn item(cursor: &mut Cursor<'_>) -> Result<Item, ParseError> {
         "INTERNALDATE" => Item::InternalDate,
         "RFC822.SIZE" => Item::Size,
         "ENVELOPE" => Item::Envelope,
+        "MODSEQ" => Item::ModSeq,
         "BODY" => Item::Body,
         "BODYSTRUCTURE" => Item::BodyStructure,
         "RFC822" => old(SectionText::All, Effect::SetsSeen, "RFC822"),

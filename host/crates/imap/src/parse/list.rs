@@ -4,7 +4,6 @@ use mail::limits;
 
 use super::{Cursor, ParseError, known_name};
 use crate::command::{Command, ListQuery, StatusItem};
-use crate::utf7;
 
 /// ```text
 /// list = "LIST" [SP "(" selection-options ")"] SP mailbox SP (pattern / "(" patterns ")")
@@ -113,7 +112,7 @@ fn pattern(
         return Err(ParseError::Limit);
     }
     // What cannot be decoded is no name's and matches nothing.
-    if let Some(text) = utf7::decode(&wire) {
+    if let Some(text) = cursor.names().decode(&wire) {
         query.patterns.push(text);
     }
     Ok(())

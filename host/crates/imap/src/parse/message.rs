@@ -2,18 +2,30 @@
 
 use super::{Cursor, ParseError, is_atom, name};
 use crate::ask::{CopyMode, StoreMode};
-use crate::command::{AppendCommand, Command, FlagCommand, Report};
+use crate::command::{AppendCommand, Command, FlagCommand, Report, Wrapping};
 use crate::date::parse_date_time;
 use crate::sequence::Numbering;
 use crate::{Flags, Keyword, Keywords};
 
 /// ```text
-/// store = "STORE" SP sequence-set SP ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / flags)
+/// store = "STORE" SP sequence-set [SP "(" "UNCHANGEDSINCE" SP mod-sequence ")"] SP
+///         ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / flags)     ; RFC 7162 §3.1.3
 /// ```
 pub(super) fn store(cursor: &mut Cursor<'_>, numbering: Numbering) -> Result<Command, ParseError> {
     cursor.space()?;
     let set = cursor.sequence_set()?;
     cursor.space()?;
+    let mut unchanged_since = None;
+    if cursor.peek() == Some(b'(') {
+        cursor.list(|cursor| {
+            if !cursor.eat_word(b"UNCHANGEDSINCE ") {
+                return Err(ParseError::Syntax("there is no such modifier"));
+            }
+            unchanged_since = Some(cursor.modseq()?);
+            Ok(())
+        })?;
+        cursor.space()?;
+    }
     let mode = if cursor.eat(b'+') {
         StoreMode::Add
     } else if cursor.eat(b'-') {
@@ -36,6 +48,7 @@ pub(super) fn store(cursor: &mut Cursor<'_>, numbering: Numbering) -> Result<Com
             flags,
             keywords,
             report,
+            unchanged_since,
         },
     })
 }
@@ -57,7 +70,8 @@ pub(super) fn copy(
 }
 
 /// ```text
-/// append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal
+/// append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP
+///          (literal / "UTF8" SP "(" "~" literal ")")     ; the second one by RFC 6855 §4
 /// ```
 /// Read from the mailbox to the header of the literal, which ends what is there.
 pub(super) fn append(cursor: &mut Cursor<'_>) -> Result<AppendCommand, ParseError> {
@@ -77,6 +91,11 @@ pub(super) fn append(cursor: &mut Cursor<'_>) -> Result<AppendCommand, ParseErro
     } else {
         None
     };
+    let wrapping = if cursor.eat_word(b"UTF8 (~") {
+        Wrapping::Utf8
+    } else {
+        Wrapping::Plain
+    };
     cursor.expect(b'{', "the message must be a literal")?;
     cursor.number()?;
     cursor.eat(b'+');
@@ -84,12 +103,14 @@ pub(super) fn append(cursor: &mut Cursor<'_>) -> Result<AppendCommand, ParseErro
         return Err(ParseError::Syntax("the message must be a literal"));
     }
     cursor.end()?;
-    let name = crate::MailboxName::parse_wire(&wire).map_err(|_| ParseError::NoSuchTarget)?;
+    let name = crate::MailboxName::parse_written(&wire, cursor.names())
+        .map_err(|_| ParseError::NoSuchTarget)?;
     Ok(AppendCommand {
         name,
         flags,
         keywords,
         date,
+        wrapping,
     })
 }
 

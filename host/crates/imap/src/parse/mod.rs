@@ -13,7 +13,8 @@ use mail::words::{self, Word};
 
 use crate::MailboxName;
 use crate::ask::{CopyMode, Mode, Subscription};
-use crate::command::{AppendCommand, Command};
+use crate::command::{AppendCommand, Command, Extension};
+use crate::name::Names;
 use crate::sequence::Numbering;
 
 pub(crate) use self::cursor::{Cursor, is_atom};
@@ -130,16 +131,17 @@ const COMMANDS: &[(&str, When, Read)] = &[
     ("LSUB", SIGNED_IN, list::lsub),
     ("STATUS", SIGNED_IN, list::status),
     ("SELECT", SIGNED_IN, |cursor| {
-        Ok(Command::Select {
-            name: known_name(cursor)?,
-            mode: Mode::ReadWrite,
-        })
+        select(cursor, Mode::ReadWrite)
     }),
     ("EXAMINE", SIGNED_IN, |cursor| {
-        Ok(Command::Select {
-            name: known_name(cursor)?,
-            mode: Mode::ReadOnly,
-        })
+        select(cursor, Mode::ReadOnly)
+    }),
+    ("GETQUOTA", SIGNED_IN, |cursor| {
+        cursor.space()?;
+        cursor.text().map(Command::GetQuota)
+    }),
+    ("GETQUOTAROOT", SIGNED_IN, |cursor| {
+        known_name(cursor).map(Command::GetQuotaRoot)
     }),
     ("IDLE", SIGNED_IN, |_| Ok(Command::Idle)),
     ("CHECK", SELECTED, |_| Ok(Command::Check)),
@@ -187,15 +189,19 @@ const UID_COMMANDS: &[(&str, Read)] = &[
 
 /// The tag of a framed command and what stands behind it. `None`: not even a tag.
 pub(crate) fn split_tag(frame: &[u8]) -> Option<(String, &[u8])> {
-    let mut cursor = Cursor::new(frame);
+    let mut cursor = Cursor::new(frame, Names::Utf7);
     let tag = cursor.tag().ok()?;
     cursor.space().ok()?;
     Some((tag, cursor.rest()))
 }
 
 /// Reads a command behind its tag.
-pub(crate) fn parse_command(bytes: &[u8], stage: Stage) -> Result<Command, ParseError> {
-    let mut cursor = Cursor::new(bytes);
+pub(crate) fn parse_command(
+    bytes: &[u8],
+    stage: Stage,
+    names: Names,
+) -> Result<Command, ParseError> {
+    let mut cursor = Cursor::new(bytes, names);
     let name = cursor.atom()?;
     let &(_, when, read) = COMMANDS
         .iter()
@@ -237,11 +243,11 @@ pub(crate) enum AppendPrefix {
 }
 
 /// Looks at a command that stops before a literal.
-pub(crate) fn parse_append(so_far: &[u8]) -> AppendPrefix {
+pub(crate) fn parse_append(so_far: &[u8], names: Names) -> AppendPrefix {
     let Some((tag, rest)) = split_tag(so_far) else {
         return AppendPrefix::NotYet;
     };
-    let mut cursor = Cursor::new(rest);
+    let mut cursor = Cursor::new(rest, names);
     let is_append = cursor.eat_word(b"APPEND ");
     if !is_append || cursor.peek() == Some(b'{') && ends_in_header(cursor.rest()) {
         return AppendPrefix::NotYet;
@@ -309,14 +315,44 @@ fn id(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     Ok(Command::Id)
 }
 
-/// Nothing can be enabled, so the names matter to nobody (RFC 5161 §3.1).
+/// What is not known is passed over (RFC 5161 §3.1).
 fn enable(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    let mut extensions = Vec::new();
     cursor.space()?;
-    cursor.atom()?;
-    while cursor.eat(b' ') {
-        cursor.atom()?;
+    loop {
+        let name = cursor.atom()?;
+        let known = Extension::NAMED
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(&name));
+        extensions.extend(known.map(|&(extension, _)| extension));
+        if !cursor.eat(b' ') {
+            return Ok(Command::Enable(extensions));
+        }
     }
-    Ok(Command::Enable)
+}
+
+/// ```text
+/// select = ("SELECT" / "EXAMINE") SP mailbox [SP "(" select-param *(SP select-param) ")"]
+/// ```
+/// RFC 4466 §2.4; the one parameter is CONDSTORE (RFC 7162 §3.1.8).
+fn select(cursor: &mut Cursor<'_>, mode: Mode) -> Result<Command, ParseError> {
+    let name = known_name(cursor)?;
+    let mut condstore = false;
+    if cursor.eat(b' ') {
+        cursor.list(|cursor| {
+            condstore = cursor.eat_word(b"CONDSTORE");
+            if condstore {
+                Ok(())
+            } else {
+                Err(ParseError::Syntax("there is no such parameter"))
+            }
+        })?;
+    }
+    Ok(Command::Select {
+        name,
+        mode,
+        condstore,
+    })
 }
 
 fn rename(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
@@ -339,7 +375,7 @@ fn new_name(cursor: &mut Cursor<'_>) -> Result<MailboxName, ParseError> {
 fn name(cursor: &mut Cursor<'_>, otherwise: ParseError) -> Result<MailboxName, ParseError> {
     cursor.space()?;
     let wire = cursor.astring()?;
-    MailboxName::parse_wire(&wire).map_err(|_| otherwise)
+    MailboxName::parse_written(&wire, cursor.names()).map_err(|_| otherwise)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! SEARCH.
 
 use mail::limits;
+use mail::message::text_in;
 
 use super::{Cursor, ParseError};
 use crate::command::Command;
+use crate::name::Names;
 use crate::search::{Key, Query, Return, TextKey};
 use crate::sequence::Numbering;
 use crate::{Day, Flags, Keyword};
@@ -22,20 +24,13 @@ pub(super) fn search(cursor: &mut Cursor<'_>, numbering: Numbering) -> Result<Co
         None
     };
     cursor.space()?;
-    if cursor.eat_word(b"CHARSET ") {
-        let charset = cursor.text()?;
-        if !["UTF-8", "US-ASCII"]
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(&charset))
-        {
-            return Err(ParseError::Charset);
-        }
-        cursor.space()?;
-    }
+    let charset = charset(cursor)?;
     let mut reader = Reader {
+        charset,
         keys: 0,
         operators: 0,
         texts: Vec::new(),
+        modseq: false,
     };
     let keys = reader.keys(cursor)?;
     cursor.end()?;
@@ -44,8 +39,24 @@ pub(super) fn search(cursor: &mut Cursor<'_>, numbering: Numbering) -> Result<Co
         key: Key::And(keys),
         texts: reader.texts.into(),
         weight: reader.keys,
+        modseq: reader.modseq,
     };
     Ok(Command::Search { numbering, query })
+}
+
+/// The character set of the strings; UTF-8 where none is named.
+fn charset(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, ParseError> {
+    if !cursor.eat_word(b"CHARSET ") {
+        return Ok(b"UTF-8".to_vec());
+    }
+    // RFC 6855 §3: where UTF-8 is enabled, another word on it is a contradiction.
+    if cursor.names() == Names::Utf8 {
+        return Err(ParseError::Syntax("UTF8=ACCEPT is enabled, so no CHARSET"));
+    }
+    let charset = cursor.astring()?;
+    text_in(b"", &charset).ok_or(ParseError::Charset)?;
+    cursor.space()?;
+    Ok(charset)
 }
 
 fn return_options(cursor: &mut Cursor<'_>) -> Result<Return, ParseError> {
@@ -68,12 +79,22 @@ fn return_options(cursor: &mut Cursor<'_>) -> Result<Return, ParseError> {
 }
 
 struct Reader {
+    charset: Vec<u8>,
     keys: usize,
     operators: usize,
     texts: Vec<TextKey>,
+    /// Is there a MODSEQ among the keys?
+    modseq: bool,
 }
 
 impl Reader {
+    /// `astring`, in the character set of the command.
+    fn string(&self, cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
+        let bytes = cursor.astring()?;
+        text_in(&bytes, &self.charset)
+            .ok_or(ParseError::Syntax("a string is not in the character set"))
+    }
+
     fn keys(&mut self, cursor: &mut Cursor<'_>) -> Result<Vec<Key>, ParseError> {
         let mut keys = vec![self.key(cursor)?];
         while cursor.eat(b' ') {
@@ -115,7 +136,7 @@ impl Reader {
                 Ok(Key::Or(Box::new((first, reader.key(cursor)?))))
             }),
             "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => {
-                let text = cursor.text()?;
+                let text = self.string(cursor)?;
                 self.text(TextKey::Header {
                     field: name.to_owned(),
                     text,
@@ -124,15 +145,15 @@ impl Reader {
             "HEADER" => {
                 let field = cursor.text()?;
                 cursor.space()?;
-                let text = cursor.text()?;
+                let text = self.string(cursor)?;
                 self.text(TextKey::Header { field, text })
             }
             "BODY" => {
-                let text = cursor.text()?;
+                let text = self.string(cursor)?;
                 self.text(TextKey::Body(text))
             }
             "TEXT" => {
-                let text = cursor.text()?;
+                let text = self.string(cursor)?;
                 self.text(TextKey::Text(text))
             }
             "SENTBEFORE" => {
@@ -146,6 +167,10 @@ impl Reader {
             "SENTSINCE" => {
                 let day = day(cursor)?;
                 self.text(TextKey::SentSince(day))
+            }
+            "MODSEQ" => {
+                self.modseq = true;
+                modseq(cursor)
             }
             _ => with_value(name, cursor),
         }
@@ -212,6 +237,24 @@ fn with_value(name: &str, cursor: &mut Cursor<'_>) -> Result<Key, ParseError> {
         "UID" => Key::Uid(cursor.sequence_set()?),
         _ => return Err(ParseError::Syntax("there is no such search key")),
     })
+}
+
+/// ```text
+/// search-modseq = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer
+/// ```
+/// RFC 7162 §3.1.5. There is one sequence for all of a message, whatever entry is named.
+fn modseq(cursor: &mut Cursor<'_>) -> Result<Key, ParseError> {
+    if cursor.peek() == Some(b'"') {
+        let entry = cursor.text()?;
+        cursor.space()?;
+        let kind = cursor.keyword()?;
+        cursor.space()?;
+        let known = ["PRIV", "SHARED", "ALL"].contains(&kind.as_str());
+        if !known || !entry.to_ascii_lowercase().starts_with("/flags/") {
+            return Err(ParseError::Syntax("there is no such entry"));
+        }
+    }
+    cursor.modseq().map(Key::ModSeq)
 }
 
 fn keyword(cursor: &mut Cursor<'_>) -> Result<Keyword, ParseError> {

@@ -1,12 +1,12 @@
 use super::*;
 use crate::ask::{InternalDate, StoreMode};
-use crate::command::{Effect, FlagCommand, Item, Label, Report, SectionItem, StatusItem};
+use crate::command::{Effect, FlagCommand, Item, Label, Report, SectionItem, StatusItem, Wrapping};
 use crate::section::{FieldChoice, Section, SectionText};
 use crate::sequence::{Bound, SequenceSet};
 use crate::{Flags, Keyword};
 
 fn parse(text: &str) -> Result<Command, ParseError> {
-    parse_command(text.as_bytes(), Stage::Selected)
+    parse_command(text.as_bytes(), Stage::Selected, Names::Utf7)
 }
 
 fn check(text: &str, expected: Command) {
@@ -66,8 +66,9 @@ fn states() {
             Stage::Authenticated,
             Stage::Selected,
         ];
-        let allowed =
-            stages.map(|stage| parse_command(text.as_bytes(), stage) != Err(ParseError::State));
+        let allowed = stages.map(|stage| {
+            parse_command(text.as_bytes(), stage, Names::Utf7) != Err(ParseError::State)
+        });
         assert_eq!(allowed, [before, authenticated, selected], "{text}");
     }
 }
@@ -80,7 +81,7 @@ fn strings() {
             password: password.to_owned(),
         })
     };
-    let parse = |text: &str| parse_command(text.as_bytes(), Stage::NotAuthenticated);
+    let parse = |text: &str| parse_command(text.as_bytes(), Stage::NotAuthenticated, Names::Utf7);
     assert_eq!(parse("login ann secret"), login("ann", "secret"));
     assert_eq!(
         parse("LOGIN \"a \\\"n\\\\n\" {4}\r\n(}\" "),
@@ -102,7 +103,7 @@ fn strings() {
     ] {
         assert!(matches!(parse(bad), Err(ParseError::Syntax(_))), "{bad:?}");
     }
-    let not_utf8 = parse_command(b"LOGIN ann \"\xff\"", Stage::NotAuthenticated);
+    let not_utf8 = parse_command(b"LOGIN ann \"\xff\"", Stage::NotAuthenticated, Names::Utf7);
     assert!(matches!(not_utf8, Err(ParseError::Syntax(_))));
 }
 
@@ -112,6 +113,7 @@ fn fetch_items() {
         numbering: Numbering::Sequence,
         set: set(&[1]),
         items: items.to_vec(),
+        changed_since: None,
     };
     let body = |part: &[u32], text, effect, partial| {
         let section = Section {
@@ -207,6 +209,7 @@ fn store_and_status() {
             flags,
             keywords,
             report,
+            unchanged_since: None,
         };
         Command::Store {
             numbering: Numbering::Uid,
@@ -251,7 +254,7 @@ fn store_and_status() {
 
 #[test]
 fn append_prefixes() {
-    let append = |text: &str| parse_append(text.as_bytes());
+    let append = |text: &str| parse_append(text.as_bytes(), Names::Utf7);
     let message = |name: &str, flags, date| AppendPrefix::Message {
         tag: "a".to_owned(),
         command: Ok(AppendCommand {
@@ -259,6 +262,7 @@ fn append_prefixes() {
             flags,
             keywords: crate::Keywords::NONE,
             date,
+            wrapping: Wrapping::Plain,
         }),
     };
     assert_eq!(
@@ -334,4 +338,111 @@ fn i07_search_keys_are_bounded() {
     assert!(parse(&keys(1000)).is_ok());
     assert_eq!(parse(&keys(1001)), Err(ParseError::Limit));
     assert_eq!(parse(&keys(10_000)), Err(ParseError::Limit));
+}
+
+#[test]
+fn condstore_is_read_where_it_stands() {
+    let since = |number| Some(mail::ModSeq(number));
+    let enables = |text: &str| parse(text).is_ok_and(|command| command.enables_condstore());
+    for text in [
+        "SELECT INBOX (CONDSTORE)",
+        "EXAMINE INBOX (condstore)",
+        "STATUS INBOX (MESSAGES HIGHESTMODSEQ)",
+        "FETCH 1 (FLAGS MODSEQ)",
+        "FETCH 1 FLAGS (CHANGEDSINCE 1)",
+        "STORE 1 (UNCHANGEDSINCE 0) FLAGS ()",
+        "SEARCH MODSEQ 1",
+        "SEARCH MODSEQ \"/flags/\\\\draft\" all 1",
+        "SEARCH OR MODSEQ 1 SEEN",
+        "ENABLE X CONDSTORE",
+    ] {
+        assert!(enables(text), "{text}");
+    }
+    for text in [
+        "SELECT INBOX",
+        "FETCH 1 FLAGS",
+        "SEARCH ALL",
+        "ENABLE UTF8=ACCEPT",
+    ] {
+        assert!(parse(text).is_ok() && !enables(text), "{text}");
+    }
+    let Ok(Command::Fetch {
+        items,
+        changed_since,
+        ..
+    }) = parse("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9223372036854775807)")
+    else {
+        panic!("it is a FETCH");
+    };
+    assert_eq!(changed_since, since(i64::MAX as u64));
+    assert_eq!(items, [Item::Uid, Item::Flags, Item::ModSeq]);
+    let Ok(Command::Store { change, .. }) =
+        parse("STORE 1 (UNCHANGEDSINCE 12) +FLAGS.SILENT \\Seen")
+    else {
+        panic!("it is a STORE");
+    };
+    assert_eq!(change.unchanged_since, since(12));
+    for text in [
+        "SELECT INBOX (QRESYNC (1 2))",
+        "SELECT INBOX CONDSTORE",
+        "FETCH 1 FLAGS (CHANGEDSINCE)",
+        "FETCH 1 FLAGS (CHANGEDSINCE -1)",
+        "FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)",
+        "FETCH 1 FLAGS (VANISHED)",
+        "STORE 1 (UNCHANGEDSINCE x) FLAGS ()",
+        "SEARCH MODSEQ \"/notes/x\" all 1",
+        "SEARCH MODSEQ \"/flags/x\" mine 1",
+    ] {
+        assert!(matches!(parse(text), Err(ParseError::Syntax(_))), "{text}");
+    }
+}
+
+#[test]
+fn names_are_utf8_where_that_is_enabled() {
+    let select = |text: &str, names| match parse_command(text.as_bytes(), Stage::Selected, names) {
+        Ok(Command::Select { name, .. }) => name.as_str().to_owned(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(select("SELECT \"Caf&AOk-\"", Names::Utf7), "Café");
+    assert_eq!(select("SELECT \"Café\"", Names::Utf8), "Café");
+    assert_eq!(select("SELECT \"Caf&AOk-\"", Names::Utf8), "Caf&AOk-");
+    assert_eq!(select("SELECT \"You & me\"", Names::Utf8), "You & me");
+}
+
+#[test]
+fn search_strings_are_in_the_charset() {
+    let search = |bytes: &[u8]| match parse_command(bytes, Stage::Selected, Names::Utf7) {
+        Ok(Command::Search { query, .. }) => Ok(query.texts.to_vec()),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error),
+    };
+    let body = |text: &str| Ok(vec![crate::TextKey::Body(text.to_owned())]);
+    assert_eq!(search("SEARCH BODY \"schön\"".as_bytes()), body("schön"));
+    assert_eq!(
+        search(b"SEARCH CHARSET ISO-8859-1 BODY \"sch\xf6n\""),
+        body("schön")
+    );
+    assert_eq!(
+        search(b"SEARCH CHARSET iso-8859-15 BODY \"\xa4\""),
+        body("€")
+    );
+    assert_eq!(
+        search(b"SEARCH CHARSET \"KOI8-R\" BODY \"\xcd\xc9\xd2\""),
+        body("мир")
+    );
+    assert!(matches!(
+        search(b"SEARCH CHARSET UTF-8 BODY \"sch\xf6n\""),
+        Err(ParseError::Syntax(_))
+    ));
+    for name in ["KLINGON", "\"\"", &"x".repeat(300)] {
+        let command = format!("SEARCH CHARSET {name} ALL");
+        assert_eq!(
+            search(command.as_bytes()),
+            Err(ParseError::Charset),
+            "{name}"
+        );
+    }
+    // RFC 6855 §3.
+    let enabled = parse_command(b"SEARCH CHARSET UTF-8 ALL", Stage::Selected, Names::Utf8);
+    assert!(enabled.is_err_and(ParseError::is_bad));
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use mail::ModSeq;
+
 use crate::sequence::SequenceSet;
 use crate::{Day, Flags, Keyword};
 
@@ -38,6 +40,8 @@ pub(crate) struct Query {
     pub(crate) texts: Arc<[TextKey]>,
     /// How many keys there are.
     pub(crate) weight: usize,
+    /// Is MODSEQ among them? Then the answer tells the highest one found.
+    pub(crate) modseq: bool,
 }
 
 /// RETURN options (RFC 4731 §3.1).
@@ -62,6 +66,8 @@ pub(crate) enum Key {
     Since(Day),
     Larger(u64),
     Smaller(u64),
+    /// Changed by this or later.
+    ModSeq(ModSeq),
     Uid(SequenceSet),
     Sequence(SequenceSet),
     /// Index into [`Query::texts`].

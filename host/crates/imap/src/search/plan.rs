@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use mail::ModSeq;
+
 use crate::ask::Row;
 use crate::search::Key;
 use crate::sequence::UidList;
@@ -20,6 +22,7 @@ pub(crate) enum Plan {
     Since(Day),
     Larger(u64),
     Smaller(u64),
+    ModSeq(ModSeq),
     Positions(Vec<Range<usize>>),
     Text(usize),
 }
@@ -50,6 +53,7 @@ impl Plan {
             Key::Since(day) => Self::Since(day),
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
+            Key::ModSeq(modseq) => Self::ModSeq(modseq),
             Key::Uid(set) => Self::Positions(set.uid_positions(uids)),
             Key::Sequence(set) => Self::Positions(set.positions(uids.count())?),
             Key::Text(index) => Self::Text(index),
@@ -94,6 +98,7 @@ impl Plan {
             Self::Since(day) => Day::of(row.date) >= *day,
             Self::Larger(size) => row.size > *size,
             Self::Smaller(size) => row.size < *size,
+            Self::ModSeq(modseq) => row.modseq >= *modseq,
             Self::Positions(ranges) => {
                 let at = ranges.partition_point(|range| range.end <= position);
                 ranges

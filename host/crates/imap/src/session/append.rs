@@ -11,8 +11,9 @@ use mail::{Step, limits};
 use super::job::{Finish, Look};
 use super::{Advance, ImapSession, Work};
 use crate::ask::{Answer, Appended, Ask, Refusal, SendMessage};
-use crate::command::AppendCommand;
+use crate::command::{AppendCommand, Wrapping};
 use crate::frame::{Framed, LiteralForm};
+use crate::name::Names;
 use crate::parse::ParseError;
 
 /// An APPEND under way.
@@ -20,6 +21,7 @@ pub(super) struct Appending {
     tag: String,
     size: u64,
     form: LiteralForm,
+    wrapping: Wrapping,
     stage: Stage,
 }
 
@@ -62,10 +64,14 @@ impl ImapSession {
         form: LiteralForm,
     ) -> Advance {
         drop(self.framer.take());
+        let wrapping = command
+            .as_ref()
+            .map_or(Wrapping::Plain, |command| command.wrapping);
         let mut state = Appending {
             tag,
             size,
             form,
+            wrapping,
             stage: Stage::Checking,
         };
         match self.check_append(command, size) {
@@ -88,7 +94,11 @@ impl ImapSession {
             flags,
             keywords,
             date,
+            wrapping,
         } = command.map_err(|error| Finish::line(error.line()))?;
+        if wrapping == Wrapping::Utf8 && self.out.names() != Names::Utf8 {
+            return Err(Finish::syntax("UTF8=ACCEPT is not enabled"));
+        }
         // RFC 3502 §6.3.11: a message of no bytes is no message.
         if size == 0 {
             return Err(Finish::syntax("the message is empty"));
@@ -105,6 +115,7 @@ impl ImapSession {
             flags,
             keywords,
             date,
+            utf8: wrapping == Wrapping::Utf8,
         })
     }
 
@@ -150,7 +161,7 @@ impl ImapSession {
                     self.again(state)
                 }
             }
-            Stage::ExpectLineEnd => match self.line_end() {
+            Stage::ExpectLineEnd => match self.line_end(state.wrapping) {
                 None => self.wait(Work::Appending(state)),
                 Some(true) => {
                     state.stage = Stage::Storing;
@@ -173,7 +184,7 @@ impl ImapSession {
     }
 
     fn end_discarding(&mut self, mut state: Appending) -> Advance {
-        let ended = self.line_end();
+        let ended = self.line_end(state.wrapping);
         match (state.stage, ended) {
             (Stage::Discarding { finish, .. }, Some(_)) => {
                 state.stage = Stage::Ended(finish);
@@ -188,11 +199,14 @@ impl ImapSession {
 
     /// Is the rest of the line there, and is it empty? What follows a rest that is not empty
     /// cannot be told apart from commands, so then the connection ends with the command.
-    fn line_end(&mut self) -> Option<bool> {
+    fn line_end(&mut self, wrapping: Wrapping) -> Option<bool> {
+        let rest: &[u8] = match wrapping {
+            Wrapping::Plain => b"",
+            Wrapping::Utf8 => b")",
+        };
         match self.framer.poll(self.frame_limits()) {
             Framed::NeedMore => None,
-            Framed::Command if self.framer.take().is_empty() => Some(true),
-            Framed::Command => Some(false),
+            Framed::Command => Some(self.framer.take() == rest),
             Framed::Literal {
                 form: LiteralForm::Waiting,
                 ..

@@ -1,11 +1,12 @@
 //! From a framed command to what is done about it.
 
+use mail::limits::Limits;
 use mail::words;
 use mail::{Step, limits};
 
 use super::job::{Context, Finish, Next, Single, plain};
 use super::{Advance, ImapSession, Phase, Work};
-use super::{copy, fetch, list, search, select, store};
+use super::{copy, fetch, list, quota, search, select, store};
 use crate::ask::{Answer, Ask, Mode};
 use crate::command::Command;
 use crate::config::StartTls;
@@ -13,8 +14,15 @@ use crate::frame::{Framed, LiteralForm};
 use crate::parse::{AppendPrefix, Stage, parse_append, parse_command, split_tag};
 
 /// Announced in every state: clients such as Python's imaplib ask only once, before sign-in.
-pub(super) const EXTENSIONS: &str = "IMAP4rev1 LITERAL- SASL-IR ID ENABLE NAMESPACE UIDPLUS IDLE UNSELECT \
-                          CHILDREN MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH";
+const EXTENSIONS: &str = "IMAP4rev1 LITERAL- SASL-IR ID ENABLE NAMESPACE UIDPLUS IDLE UNSELECT \
+                          CHILDREN MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH \
+                          CONDSTORE UTF8=ACCEPT QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+
+/// What is announced whatever the state.
+pub(super) fn extensions(limits: &Limits) -> String {
+    // RFC 7889 §5: what is larger need not be sent.
+    format!("{EXTENSIONS} APPENDLIMIT={}", limits.message_bytes)
+}
 
 impl ImapSession {
     pub(super) fn capability(&self) -> String {
@@ -24,7 +32,7 @@ impl ImapSession {
             (Phase::NotAuthenticated, false, StartTls::Absent) => " LOGINDISABLED",
             _ => "",
         };
-        format!("{EXTENSIONS}{more}")
+        format!("{}{more}", extensions(&self.config.limits))
     }
 
     pub(super) fn expect_command(&mut self) -> Advance {
@@ -56,7 +64,8 @@ impl ImapSession {
             return self.refuse_literal_and_close();
         }
         if self.stage() >= Stage::Authenticated
-            && let AppendPrefix::Message { tag, command } = parse_append(self.framer.so_far())
+            && let AppendPrefix::Message { tag, command } =
+                parse_append(self.framer.so_far(), self.out.names())
         {
             return self.begin_append(tag, command, size, form);
         }
@@ -88,7 +97,7 @@ impl ImapSession {
             let line = words::IMAP_SYNTAX.line_with(&[("detail", "a tag was expected")]);
             return self.complete("*", &line);
         };
-        match parse_command(rest, self.stage()) {
+        match parse_command(rest, self.stage(), self.out.names()) {
             Ok(command) => self.carry_out(tag, command),
             // Only what is BAD says nothing of changes.
             Err(error) if error.is_bad() => self.complete(&tag, &error.line()),
@@ -97,6 +106,9 @@ impl ImapSession {
     }
 
     fn carry_out(&mut self, tag: String, command: Command) -> Advance {
+        if command.enables_condstore() {
+            self.enable_condstore(&command);
+        }
         match command {
             Command::Capability => {
                 let capability = self.capability();
@@ -122,10 +134,7 @@ impl ImapSession {
             Command::Authenticate { mechanism, initial } => {
                 self.authenticate(tag, &mechanism, initial.as_deref())
             }
-            Command::Enable => {
-                self.out.untagged("ENABLED");
-                self.done(tag, "ENABLE")
-            }
+            Command::Enable(extensions) => self.enable(tag, &extensions),
             Command::Namespace => {
                 let shared = crate::SHARED;
                 self.out.untagged(&format!(
@@ -163,8 +172,10 @@ impl ImapSession {
                 let job = list::job(query);
                 self.start(tag, job)
             }
+            Command::GetQuota(root) => self.start(tag, quota::of_root(root)),
+            Command::GetQuotaRoot(name) => self.start(tag, quota::of_mailbox(name)),
             Command::Status { name, items } => self.start(tag, list::status(name, items)),
-            Command::Select { name, mode } => self.start(tag, select::job(name, mode)),
+            Command::Select { name, mode, .. } => self.start(tag, select::job(name, mode)),
             other => self.message_command(tag, other),
         }
     }
@@ -184,7 +195,8 @@ impl ImapSession {
                 numbering,
                 set,
                 items,
-            } => fetch::job(view, numbering, &set, items),
+                changed_since,
+            } => fetch::job(view, numbering, &set, items, changed_since),
             Command::Search { numbering, query } => search::job(&tag, view, numbering, query),
             Command::Copy {
                 numbering,

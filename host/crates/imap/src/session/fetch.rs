@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use mail::{Uid, words};
+use mail::{EmailId, ModSeq, Uid, words};
 
 use super::job::{Context, Finish, Job, Progress};
 use super::store::finish;
-use crate::ask::{Answer, Ask, Depth, Mode, OPEN_BATCH, Row, SendMessage, StoreMode};
+use crate::ask::{Answer, Ask, Depth, Mode, OPEN_BATCH, Reading, Row, SendMessage, StoreMode};
 use crate::command::{Effect, Item, Label, SectionItem};
 use crate::output::Output;
 use crate::parse::ParseError;
@@ -42,13 +42,22 @@ pub(super) fn job(
     numbering: Numbering,
     set: &SequenceSet,
     items: Vec<Item>,
+    changed_since: Option<ModSeq>,
 ) -> Result<Box<dyn Job>, Finish> {
     let positions = positions(view, numbering, set)?;
     let sets_seen = view.mode == Mode::ReadWrite && items.iter().any(sets_seen);
+    let section = |item: &Item| matches!(item, Item::Section(_));
+    let reading = if items.iter().any(section) {
+        Reading::Bytes
+    } else {
+        Reading::Shapes
+    };
     Ok(Box::new(FetchJob {
         numbering,
         positions,
+        changed_since,
         depth: items.iter().filter_map(depth).max(),
+        reading,
         sets_seen,
         items,
         stage: Stage::Next,
@@ -62,8 +71,11 @@ struct FetchJob {
     numbering: Numbering,
     positions: Positions,
     items: Vec<Item>,
+    /// Only what changed after this.
+    changed_since: Option<ModSeq>,
     /// How much of the messages must be looked at; `None` where the rows are enough.
     depth: Option<Depth>,
+    reading: Reading,
     sets_seen: bool,
     stage: Stage,
     /// Messages that can be written.
@@ -146,8 +158,8 @@ impl Job for FetchJob {
                 };
                 Ok(())
             }
-            (Stage::Marking, Answer::Stored(changes)) => {
-                for change in &changes {
+            (Stage::Marking, Answer::Stored(stored)) => {
+                for change in &stored.changes {
                     view.set_flags(change);
                     view.flags_told(change.uid);
                     for ready in self
@@ -200,13 +212,17 @@ impl FetchJob {
                 mode: StoreMode::Add,
                 flags: Flags::SEEN,
                 keywords: Keywords::NONE,
+                unchanged_since: None,
             }));
         }
-        let batch: Vec<Uid> = self
+        let since = self.changed_since;
+        let batch: Vec<(Uid, EmailId)> = self
             .positions
             .by_ref()
+            .map(|at| &view.rows()[at])
+            .filter(|row| since.is_none_or(|since| row.modseq > since))
             .take(OPEN_BATCH)
-            .map(|at| view.rows()[at].uid)
+            .map(|row| (row.uid, row.email))
             .collect();
         if batch.is_empty() {
             return Some(Progress::Finish(finish(
@@ -218,7 +234,7 @@ impl FetchJob {
         let Some(depth) = self.depth else {
             self.ready = batch
                 .into_iter()
-                .map(|uid| Ready {
+                .map(|(uid, _)| Ready {
                     uid,
                     shape: None,
                     marked: false,
@@ -226,11 +242,12 @@ impl FetchJob {
                 .collect();
             return None;
         };
-        self.stage = Stage::Opening(batch.clone());
+        self.stage = Stage::Opening(batch.iter().map(|&(uid, _)| uid).collect());
         Some(Progress::Ask(Ask::Open {
             mailbox: view.mailbox,
-            uids: batch,
+            messages: batch,
             depth,
+            reading: self.reading,
         }))
     }
 }
@@ -283,6 +300,10 @@ impl Current {
             out.text(" FLAGS ");
             out.flags(row.flags, &row.keywords);
         }
+        if self.ready.marked && view.tells_modseqs() && !items.contains(&Item::ModSeq) {
+            out.text(" ");
+            out.modseq(row.modseq);
+        }
         out.text(")");
         out.end();
         Written::All
@@ -318,6 +339,7 @@ fn write_item(
             out.text("RFC822.SIZE ");
             out.number(row.size);
         }
+        Item::ModSeq => out.modseq(row.modseq),
         Item::Envelope => ready("ENVELOPE ", shape.map(Shape::envelope), out),
         Item::Body => ready("BODY ", shape.and_then(Shape::body), out),
         Item::BodyStructure => ready("BODYSTRUCTURE ", shape.and_then(Shape::body_structure), out),
@@ -372,7 +394,7 @@ fn sets_seen(item: &Item) -> bool {
 /// What an item needs to be opened for.
 fn depth(item: &Item) -> Option<Depth> {
     match item {
-        Item::Flags | Item::Uid | Item::InternalDate | Item::Size => None,
+        Item::Flags | Item::Uid | Item::InternalDate | Item::Size | Item::ModSeq => None,
         Item::Envelope => Some(Depth::Header),
         Item::Body | Item::BodyStructure => Some(Depth::Parts),
         Item::Section(section) => Some(section.section.depth()),

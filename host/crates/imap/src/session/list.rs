@@ -6,7 +6,7 @@ use mail::words;
 
 use super::job::{Context, Finish, Job, Progress, Single};
 use crate::MailboxName;
-use crate::ask::{Answer, Ask, MailboxEntry, MailboxKind, MailboxStatus, SpecialUse};
+use crate::ask::{Answer, Ask, DeletedSize, MailboxEntry, MailboxKind, MailboxStatus, SpecialUse};
 use crate::command::{ListQuery, StatusItem};
 use crate::output::Output;
 use crate::pattern::Pattern;
@@ -26,7 +26,10 @@ pub(super) fn job(query: ListQuery) -> Box<dyn Job> {
 }
 
 pub(super) fn status(name: MailboxName, items: Vec<StatusItem>) -> Box<dyn Job> {
-    let ask = Ask::Status { name: name.clone() };
+    let ask = Ask::Status {
+        name: name.clone(),
+        deleted_size: deleted_size(&items),
+    };
     Box::new(Single::new(
         ask,
         move |answer, context: &mut Context<'_>| match answer {
@@ -37,6 +40,14 @@ pub(super) fn status(name: MailboxName, items: Vec<StatusItem>) -> Box<dyn Job> 
             other => Finish::of_wrong_answer(&other, context.config),
         },
     ))
+}
+
+fn deleted_size(items: &[StatusItem]) -> DeletedSize {
+    if items.contains(&StatusItem::DeletedStorage) {
+        DeletedSize::Counted
+    } else {
+        DeletedSize::Unknown
+    }
 }
 
 struct ListJob {
@@ -75,7 +86,10 @@ impl Job for ListJob {
             line.write(self.command, context.out);
             if line.selectable && !self.query.status.is_empty() {
                 self.status_of = Some(line.name.clone());
-                return Progress::Ask(Ask::Status { name: line.name });
+                return Progress::Ask(Ask::Status {
+                    name: line.name,
+                    deleted_size: deleted_size(&self.query.status),
+                });
             }
         }
         Progress::Full
@@ -304,6 +318,9 @@ fn write_status(
             StatusItem::UidValidity => out.number(status.uid_validity.0),
             StatusItem::Unseen => out.number(status.unseen),
             StatusItem::Size => out.number(status.size),
+            StatusItem::HighestModSeq => out.number(status.modseq.0),
+            StatusItem::Deleted => out.number(status.deleted),
+            StatusItem::DeletedStorage => out.number(status.deleted_size),
         }
     }
     out.text(")");

@@ -3,7 +3,7 @@
 use mail::words;
 use sasl::{Credentials, Exchange, Mechanism, Progress, SaslError};
 
-use super::dispatch::EXTENSIONS;
+use super::dispatch::extensions;
 use super::job::{Context, Finish, Next, Single};
 use super::{Advance, ImapSession, Work};
 use crate::ask::{Answer, Ask, LoginOutcome};
@@ -78,7 +78,8 @@ impl ImapSession {
         let ask = Ask::Authenticate(credentials);
         let job = Single::new(ask, |answer, context: &mut Context<'_>| match answer {
             Answer::Login(LoginOutcome::Accepted) => Finish::line(format!(
-                "OK [CAPABILITY {EXTENSIONS}] {}",
+                "OK [CAPABILITY {}] {}",
+                extensions(&context.config.limits),
                 words::IMAP_SIGNED_IN.text()
             ))
             .then(Next::SignedIn),

@@ -13,17 +13,19 @@
 mod append;
 mod copy;
 mod dispatch;
+mod enable;
 mod fetch;
 mod job;
 mod list;
 mod login;
+mod quota;
 mod report;
 mod search;
 mod select;
 mod store;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mail::words::{self, Word};
 use mail::{CloseReason, Session, Step, Transport, limits};
@@ -39,8 +41,9 @@ use crate::output::Output;
 use crate::parse::Stage;
 use crate::view::View;
 
-/// How long somebody may take to sign in, and for each command before that.
-const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Whoever does not sign in may stay as long as so many single commands, however busy: a
+/// connection costs a stranger nothing.
+const SIGN_IN_PATIENCE: u32 = 3;
 
 /// The server side of one IMAP connection.
 ///
@@ -58,12 +61,16 @@ pub struct ImapSession {
     failures: usize,
     /// Commands that were none.
     bad_commands: usize,
+    /// Are flags told with their modification sequence (RFC 7162 §3.1)?
+    condstore: bool,
     /// An event said that the selected mailbox changed.
     changed: bool,
     /// Why the session is to end when the command is done.
     ending: Option<&'static Word>,
     /// When the peer last did something that counts.
     active: Instant,
+    /// When it came, or the handshake ended.
+    began: Instant,
 }
 
 /// How far the session has come (RFC 3501 §3).
@@ -114,9 +121,11 @@ impl ImapSession {
             work: Work::ExpectCommand,
             failures: 0,
             bad_commands: 0,
+            condstore: false,
             changed: false,
             ending: None,
             active: now,
+            began: now,
         };
         let greeting = words::IMAP_GREETING.text_with(&[("host", &session.config.host)]);
         let capability = session.capability();
@@ -210,7 +219,10 @@ impl ImapSession {
                 self.phase = Phase::Authenticated;
                 self.changed = false;
             }
-            Next::Select(view) => {
+            Next::Select(mut view) => {
+                if self.condstore {
+                    view.tell_modseqs();
+                }
                 self.phase = Phase::Selected(view);
                 self.changed = false;
             }
@@ -276,11 +288,14 @@ impl ImapSession {
 
     /// When its patience ends.
     fn deadline(&self) -> Instant {
-        let patience = match self.phase {
-            Phase::NotAuthenticated => SIGN_IN_TIMEOUT,
-            _ => self.config.limits.imap_idle(),
-        };
-        self.active + patience
+        match self.phase {
+            Phase::NotAuthenticated => {
+                let limits = &self.config.limits;
+                let one = limits.sign_in().min(limits.imap_idle());
+                (self.active + one).min(self.began + one * SIGN_IN_PATIENCE)
+            }
+            _ => self.active + self.config.limits.imap_idle(),
+        }
     }
 }
 
@@ -320,7 +335,14 @@ impl Session for ImapSession {
     fn handle_event(&mut self, event: Event, _now: Instant) {
         match event {
             Event::Changed => self.changed = true,
-            Event::Revoked => self.ending = Some(&words::IMAP_STATE_REFUSED),
+            Event::Revoked => {
+                self.ending = Some(&words::IMAP_REVOKED);
+                // A message on its way would hold the session as long as it likes.
+                if let Work::Appending(state) = &self.work {
+                    self.held = state.discard();
+                    self.say_goodbye(&words::IMAP_REVOKED);
+                }
+            }
         }
     }
 
@@ -341,6 +363,7 @@ impl Session for ImapSession {
         self.failures = 0;
         self.work = Work::ExpectCommand;
         self.active = now;
+        self.began = now;
     }
 
     fn handle_closed(&mut self, reason: CloseReason) {

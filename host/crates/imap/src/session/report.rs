@@ -93,7 +93,7 @@ impl ImapSession {
         if let (Phase::Selected(view), Answer::Changes(changes)) = (&mut self.phase, answer) {
             if changes.gone {
                 // RFC 2180 §3: nothing better can be said of a mailbox that is gone.
-                self.ending = Some(&words::IMAP_STATE_REFUSED);
+                self.ending = Some(&words::IMAP_MAILBOX_GONE);
             }
             view.apply(changes);
         } else {

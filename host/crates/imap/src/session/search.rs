@@ -16,6 +16,12 @@ use crate::view::{Expunges, View};
 /// Keys times messages that one SEARCH may look at (I07): some tenths of a second of work.
 const BUDGET: usize = 64_000_000;
 
+/// Keys times messages that are looked at before others have their turn: some milliseconds.
+const SLICE: usize = 1_000_000;
+
+/// Bytes times texts that one SEARCH may look through (I07): some minutes of work.
+const TEXT_BUDGET: u64 = 64 << 30;
+
 /// Numbers in one piece of an answer.
 const PIECE: usize = 1000;
 
@@ -36,6 +42,9 @@ pub(super) fn job(
         result: query.result,
         plan,
         texts: query.texts,
+        tells_modseq: query.modseq,
+        slice: (SLICE / query.weight.max(1)).max(1),
+        text_work: 0,
         next: 0,
         candidates: Vec::new(),
         found: Vec::new(),
@@ -49,6 +58,12 @@ struct SearchJob {
     result: Option<Return>,
     plan: Plan,
     texts: Arc<[TextKey]>,
+    /// Is MODSEQ among the keys?
+    tells_modseq: bool,
+    /// Messages in one slice.
+    slice: usize,
+    /// Bytes of messages to look through so far, once for each text.
+    text_work: u64,
     /// The next position to look at.
     next: usize,
     /// Positions whose text must be looked at.
@@ -66,6 +81,9 @@ impl Job for SearchJob {
         };
         if self.written.is_none() {
             self.look(view);
+            if self.text_work > TEXT_BUDGET {
+                return Progress::Finish(ended(Finish::word(&words::IMAP_LIMIT), self.numbering));
+            }
             if !self.candidates.is_empty() {
                 let uids = self
                     .candidates
@@ -79,6 +97,9 @@ impl Job for SearchJob {
                     keys,
                 });
             }
+            if self.next < view.rows().len() {
+                return Progress::Ask(Ask::Pause);
+            }
             self.found.sort_unstable();
         }
         if !self.write(view, context.out) {
@@ -88,6 +109,9 @@ impl Job for SearchJob {
     }
 
     fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<(), Finish> {
+        if self.candidates.is_empty() && answer == Answer::Done {
+            return Ok(());
+        }
         let (Answer::Matches(matches), Some(view)) = (&answer, context.view.as_deref()) else {
             return Err(ended(
                 Finish::of_wrong_answer(&answer, context.config),
@@ -111,13 +135,19 @@ impl Job for SearchJob {
 }
 
 impl SearchJob {
-    /// Looks at rows until the end, or until enough of them need their text looked at.
+    /// Looks at rows until the end, or the end of the slice, or until enough of them need their
+    /// text looked at.
     fn look(&mut self, view: &View) {
-        while self.next < view.rows().len() && self.candidates.len() < SEARCH_BATCH {
+        let end = view.rows().len().min(self.next.saturating_add(self.slice));
+        while self.next < end && self.candidates.len() < SEARCH_BATCH {
             let row = &view.rows()[self.next];
             match self.plan.evaluate(self.next, row, None) {
                 Some(true) if !view.is_gone(row.uid) => self.found.push(self.next),
-                None if !view.is_gone(row.uid) => self.candidates.push(self.next),
+                None if !view.is_gone(row.uid) => {
+                    let work = row.size.saturating_mul(self.texts.len() as u64);
+                    self.text_work = self.text_work.saturating_add(work);
+                    self.candidates.push(self.next);
+                }
                 _ => {}
             }
             self.next += 1;
@@ -154,8 +184,18 @@ impl SearchJob {
             }
             written = end;
         }
+        if let Some(highest) = self.highest(view, self.found.iter()) {
+            out.text(&format!(" (MODSEQ {highest})"));
+        }
         out.end();
         true
+    }
+
+    /// The highest modification sequence of these messages, where MODSEQ was asked for and there
+    /// are any (RFC 7162 §3.1.6).
+    fn highest<'a>(&self, view: &View, positions: impl Iterator<Item = &'a usize>) -> Option<u64> {
+        let highest = positions.map(|&at| view.rows()[at].modseq.0).max();
+        highest.filter(|_| self.tells_modseq)
     }
 
     /// `* ESEARCH (TAG "a") UID COUNT 3 ALL 1:3` (RFC 4731 §3.1). MIN, MAX and ALL are left out
@@ -180,6 +220,17 @@ impl SearchJob {
                     self.found.iter().map(|&at| self.number(view, at)).collect();
                 out.text(" ALL ");
                 out.number(Compressed(&numbers));
+            }
+            // RFC 7162 §3.1.10: of what is told, and COUNT and ALL tell of everything.
+            let ends = [first, last];
+            let told = match (result.min, result.max) {
+                _ if result.all || result.count => &self.found[..],
+                (true, false) => &ends[..1],
+                (false, true) => &ends[1..],
+                _ => &ends[..],
+            };
+            if let Some(highest) = self.highest(view, told.iter()) {
+                out.text(&format!(" MODSEQ {highest}"));
             }
         }
         out.end();

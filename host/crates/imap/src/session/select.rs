@@ -4,6 +4,7 @@ use mail::{MailboxId, words};
 
 use super::job::{Context, Finish, Job, Next, Progress, Single};
 use crate::ask::{Answer, Ask, Mode, Refusal, Selected};
+use crate::output::Output;
 use crate::view::View;
 use crate::{Flags, MailboxName};
 
@@ -46,7 +47,14 @@ fn selected_now(selected: Selected, context: &mut Context<'_>) -> Finish {
     out.untagged(&format!("OK [UIDVALIDITY {validity}] {text}"));
     let text = words::IMAP_UID_NEXT.text();
     out.untagged(&format!("OK [UIDNEXT {uid_next}] {text}"));
+    write_highest_modseq(&view, out);
     Finish::word(word).then(Next::Select(Box::new(view)))
+}
+
+/// `* OK [HIGHESTMODSEQ 7] …` (RFC 7162 §3.1.2.1)
+pub(super) fn write_highest_modseq(view: &View, out: &mut Output) {
+    let text = words::IMAP_HIGHEST_MODSEQ.text();
+    out.untagged(&format!("OK [HIGHESTMODSEQ {}] {text}", view.modseq.0));
 }
 
 /// CLOSE removes what is marked and tells nothing of it (RFC 3501 §6.4.2).

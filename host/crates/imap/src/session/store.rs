@@ -8,7 +8,7 @@ use super::fetch::{Positions, positions};
 use super::job::{Context, Finish, Job, Progress, Single};
 use crate::ask::{Answer, Ask, Mode};
 use crate::command::{FlagCommand, Report};
-use crate::sequence::{Numbering, SequenceSet};
+use crate::sequence::{Compressed, Numbering, SequenceSet};
 use crate::view::View;
 
 /// Messages in one ask: each is one commit.
@@ -38,6 +38,7 @@ pub(super) fn job(
         change,
         asked: Vec::new(),
         told: VecDeque::new(),
+        modified: Vec::new(),
         missing: false,
     }))
 }
@@ -50,6 +51,8 @@ struct StoreJob {
     asked: Vec<Uid>,
     /// Whose flags are to be written.
     told: VecDeque<Uid>,
+    /// What had changed after `unchanged_since`.
+    modified: Vec<Uid>,
     missing: bool,
 }
 
@@ -64,6 +67,10 @@ impl Job for StoreJob {
             }
             self.told.pop_front();
             if let Some(position) = view.position(uid) {
+                if self.change.report == Report::Silent {
+                    view.write_modseq(position, context.out);
+                    continue;
+                }
                 let keywords = view.rows()[position].keywords.clone();
                 view.introduce(&keywords, context.out);
                 view.write_flags(position, context.out);
@@ -81,7 +88,7 @@ impl Job for StoreJob {
             }
         }
         if self.asked.is_empty() {
-            return Progress::Finish(finish("STORE", self.numbering, self.missing));
+            return Progress::Finish(self.finish(view));
         }
         Progress::Ask(Ask::StoreFlags {
             mailbox: view.mailbox,
@@ -89,22 +96,49 @@ impl Job for StoreJob {
             mode: self.change.mode,
             flags: self.change.flags,
             keywords: self.change.keywords.clone(),
+            unchanged_since: self.change.unchanged_since,
         })
     }
 
     fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<(), Finish> {
-        let (Answer::Stored(changes), Some(view)) = (&answer, context.view.as_deref_mut()) else {
+        let (Answer::Stored(stored), Some(view)) = (&answer, context.view.as_deref_mut()) else {
             return Err(Finish::of_wrong_answer(&answer, context.config).withholding());
         };
-        self.missing |= changes.len() < self.asked.len();
-        for change in changes {
+        self.missing |= stored.changes.len() + stored.modified.len() < self.asked.len();
+        self.modified.extend(&stored.modified);
+        for change in &stored.changes {
             view.set_flags(change);
             if self.change.report == Report::Told {
                 view.flags_told(change.uid);
+            }
+            if self.change.report == Report::Told || view.tells_modseqs() {
                 self.told.push_back(change.uid);
             }
         }
         Ok(())
+    }
+}
+
+impl StoreJob {
+    /// With what was left alone, where there is any (RFC 7162 §3.1.3). Its flags of now are told
+    /// before.
+    fn finish(&self, view: &View) -> Finish {
+        let mut finish = finish("STORE", self.numbering, self.missing);
+        if self.modified.is_empty() {
+            return finish;
+        }
+        let number = |uid: &Uid| match self.numbering {
+            Numbering::Uid => Some(uid.0),
+            Numbering::Sequence => {
+                let position = view.position(*uid)?;
+                u32::try_from(position + 1).ok()
+            }
+        };
+        let numbers: Vec<u32> = self.modified.iter().filter_map(number).collect();
+        let status = finish.line.split(' ').next().unwrap_or("OK").to_owned();
+        let text = words::IMAP_MODIFIED.text();
+        finish.line = format!("{status} [MODIFIED {}] {text}", Compressed(&numbers));
+        finish.looking()
     }
 }
 

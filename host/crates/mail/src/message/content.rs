@@ -31,6 +31,18 @@ pub(super) fn to_text(bytes: &[u8], charset: Option<&[u8]>) -> String {
     }
 }
 
+/// Bytes in a named character set as text. `None` where the set is not known, or where bytes that
+/// are said to be UTF-8 or ASCII are not UTF-8.
+pub fn text_in(bytes: &[u8], charset: &[u8]) -> Option<String> {
+    if charset.eq_ignore_ascii_case(b"UTF-8") || charset.eq_ignore_ascii_case(b"US-ASCII") {
+        return str::from_utf8(bytes).ok().map(str::to_owned);
+    }
+    // The names of the table are shorter.
+    let known = !charset.is_empty() && charset.len() <= 40;
+    let decoder = Some(charset).filter(|_| known).and_then(charset_decoder)?;
+    Some(decoder(bytes))
+}
+
 /// A header value unfolded, with encoded words decoded (RFC 2047 §6.1). Bytes outside UTF-8
 /// become U+FFFD; at most [`limits::HEADER_DECODED`] bytes are looked at.
 pub fn decode_words(value: &[u8]) -> String {

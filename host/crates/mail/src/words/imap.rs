@@ -39,6 +39,10 @@ words! {
         "SELECT; the session puts its UIDVALIDITY code before the text.", "-";
     IMAP_UID_NEXT = ok(None), "The UID of the next message",
         "SELECT; the session puts its UIDNEXT code before the text.", "-";
+    IMAP_HIGHEST_MODSEQ = ok(None), "The highest modification sequence",
+        "SELECT, or CONDSTORE enabled; the session puts its HIGHESTMODSEQ code before the text.", "-";
+    IMAP_MODIFIED = ok(None), "Some of the messages had changed and were left alone",
+        "STORE with UNCHANGEDSINCE; the session puts its MODIFIED code before the text.", "-";
     IMAP_MOVED = ok(None), "Moved",
         "MOVE; the session puts its COPYUID code before the text.", "-";
     IMAP_TLS_READY = ok(None), "Begin the TLS handshake",
@@ -106,11 +110,13 @@ words! {
         "A change after EXAMINE.", "SELECT it.";
     IMAP_OVER_QUOTA = no(Some("OVERQUOTA")), "No space is left",
         "The quota of the person or the domain is used up.", "Delete mail.";
+    IMAP_NO_QUOTA_ROOT = no(Some("NONEXISTENT")), "There is no such quota root",
+        "GETQUOTA with another name than the empty one.", "Ask by GETQUOTAROOT.";
     IMAP_TOO_BIG = no(Some("LIMIT")), "The message is larger than {bytes} bytes",
         "APPEND over `limits.message_bytes`.", "-";
     IMAP_LIMIT = no(Some("LIMIT")), "That is more than is allowed",
         "Too many keywords, levels, mailboxes or search keys.", "-";
-    IMAP_BAD_CHARSET = no(Some("BADCHARSET (US-ASCII UTF-8)")), "This character set is not offered",
+    IMAP_BAD_CHARSET = no(Some("BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-2 ISO-8859-15 WINDOWS-1251 WINDOWS-1252 KOI8-R SHIFT_JIS EUC-JP EUC-KR BIG5 GB18030)")), "This character set is not offered",
         "SEARCH CHARSET with another character set.", "Use UTF-8.";
     IMAP_UNKNOWN_CTE = no(Some("UNKNOWN-CTE")), "This part is encoded in an unknown way",
         "BINARY of a part whose encoding is not known.", "Fetch it undecoded.";
@@ -129,6 +135,8 @@ words! {
         "The server is being stopped.", "Connect again in a minute.";
     IMAP_TOO_MANY_CONNECTIONS = bye(Some("LIMIT")), "Too many connections",
         "`limits.connections` or `limits.connections_per_address` reached.", "Close some.";
-    IMAP_STATE_REFUSED = bye(None), "Access to this mailbox has ended",
-        "Domain or person was put into a state that refuses sign-in.", "Ask the administrator of the domain.";
+    IMAP_MAILBOX_GONE = bye(None), "Access to this mailbox has ended",
+        "The selected mailbox was deleted, or the right to read it was taken away.", "Connect again and select another.";
+    IMAP_REVOKED = bye(Some("UNAVAILABLE")), "Access to this account has ended",
+        "Domain or person was put into a state that refuses sign-in, or the password was changed.", "Ask the administrator of the domain.";
 }

@@ -82,6 +82,8 @@ words! {
         "20 wrong commands in one session; it is closed.", "Look at the client.";
     POP3_TOO_MANY_CONNECTIONS = err(Some("SYS/TEMP")), "Too many connections",
         "`limits.connections` or `limits.connections_per_address` reached.", "Close some.";
+    POP3_REVOKED = err(Some("AUTH")), "Access to this account has ended",
+        "Domain or person was put into a state that refuses sign-in, or the password was changed. Nothing was deleted.", "Ask the administrator of the domain.";
     POP3_SHUTTING_DOWN = err(Some("SYS/TEMP")), "The server is stopping",
         "The server is being stopped.", "Connect again in a minute.";
 }

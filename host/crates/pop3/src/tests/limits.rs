@@ -5,7 +5,7 @@ use std::time::Duration;
 use mail::{CloseReason, EmailId, Session as _, Step, Uid};
 
 use super::transcript::{Run, text, transport};
-use crate::{Answer, Ask, Row};
+use crate::{Answer, Ask, Event, Row};
 
 /// Up to the question that opens the maildrop.
 fn signed_in() -> Run {
@@ -69,14 +69,56 @@ fn i04_a_line_without_end_is_never_held() {
 #[test]
 fn every_command_sets_the_idle_time_anew() {
     let mut run = Run::new(true, "");
-    let first = run.session.poll_timeout().expect("there is always one");
-    assert_eq!(first, run.now + Duration::from_secs(600));
-    run.now += Duration::from_secs(599);
-    run.session.handle_input(b"CAPA\r\n", run.now);
-    assert_eq!(
-        run.session.poll_timeout(),
-        Some(run.now + Duration::from_secs(600))
+    run.session
+        .handle_input(b"USER anna@abc.test\r\nPASS correct horse\r\n", run.now);
+    run.advance();
+    for _ in 0..3 {
+        run.now += Duration::from_secs(599);
+        run.session.handle_input(b"NOOP\r\n", run.now);
+        run.advance();
+        assert_eq!(
+            run.session.poll_timeout(),
+            Some(run.now + Duration::from_secs(600))
+        );
+    }
+}
+
+#[test]
+fn whoever_does_not_sign_in_has_a_minute_a_line_and_three_for_all() {
+    let mut run = Run::new(true, "");
+    let began = run.now;
+    let due = |run: &Run| run.session.poll_timeout().expect("there is always one") - began;
+    assert_eq!(due(&run), Duration::from_secs(60));
+    // Half a line does not count.
+    run.now += Duration::from_secs(50);
+    run.session.handle_input(b"CA", run.now);
+    run.advance();
+    assert_eq!(due(&run), Duration::from_secs(60));
+    for seconds in [110, 160, 180, 180] {
+        run.session.handle_input(b"PA\r\nCA", run.now);
+        run.advance();
+        assert_eq!(due(&run), Duration::from_secs(seconds));
+        run.now += Duration::from_secs(50);
+    }
+}
+
+#[test]
+fn a_person_who_may_no_longer_be_there_is_told_so_and_nothing_is_deleted() {
+    let mut run = Run::new(true, "");
+    run.session.handle_input(
+        b"USER anna@abc.test\r\nPASS correct horse\r\nDELE 1\r\n",
+        run.now,
     );
+    run.advance();
+    run.output.clear();
+    run.session.handle_event(Event::Revoked, run.now);
+    run.session.handle_input(b"QUIT\r\n", run.now);
+    run.advance();
+    assert_eq!(
+        text(&run.output),
+        "-ERR [AUTH] Access to this account has ended\r\n"
+    );
+    assert!(run.closed && run.house.deleted.is_empty());
 }
 
 #[test]

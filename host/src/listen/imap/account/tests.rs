@@ -15,7 +15,7 @@ use tokio::io::{
 };
 use tokio::sync::Notify;
 
-use super::{Account, Quotas};
+use super::{Account, Quotas, Shapes};
 
 pub(super) const ANNA: PersonId = PersonId(1);
 const OTTO: PersonId = PersonId(2);
@@ -138,6 +138,7 @@ pub(super) fn serve<T>(
         person,
         Box::new(Bytes(quota)),
         Arc::clone(&changed),
+        Shapes::default(),
     );
     let limits = Limits {
         message_bytes: MESSAGE_BYTES,

@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 use mail::limits::{self, Limits};
 use mail::{CloseReason, Session, Step, Transport};
 
-use super::world::{Host, PLAIN, World};
+use super::host::Host;
+use super::world::{PLAIN, World};
 use crate::ask::{Event, LoginOutcome, Refusal};
 use crate::{Config, ImapSession, StartTls};
 
