@@ -237,7 +237,7 @@ impl Host {
     }
 }
 
-/// Ann may have 4,096 bytes; of what the team uses she may not know.
+/// Ann may have 1 MiB; of what the team uses she may not know.
 fn quota(world: &mut World, name: Option<&MailboxName>) -> Result<Answer, Refusal> {
     if let Some(name) = name {
         world.visible(name)?;
@@ -252,7 +252,7 @@ fn quota(world: &mut World, name: Option<&MailboxName>) -> Result<Answer, Refusa
     let messages: Vec<&FakeMessage> = own.flat_map(|(_, mailbox)| &mailbox.messages).collect();
     Ok(Answer::Quota(Some(QuotaStatus {
         bytes: messages.iter().map(|m| m.raw.len() as u64).sum(),
-        bytes_limit: Some(4096),
+        bytes_limit: Some(1024 * 1024),
         messages: messages.len() as u64,
         messages_limit: None,
     })))
