@@ -16,6 +16,6 @@ mod sink;
 pub use eventually::{eventually, eventually_some, until};
 pub use line::{Line, Reply};
 pub use names::{Dns, NameServer};
-pub use programs::{Ran, program, python, run};
+pub use programs::{Ran, node_client, program, python, python_client, run};
 pub use server::{Server, ServerOptions, binary, fixture, plugin_file};
 pub use sink::{Letter, Sink};

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::server::target_folder;
+
 /// The Debian package of each program.
 const PACKAGES: &[(&str, &str)] = &[
     ("swaks", "swaks"),
@@ -11,6 +13,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mbsync", "isync"),
     ("fetchmail", "fetchmail"),
     ("python3", "python3"),
+    ("offlineimap", "offlineimap3"),
+    ("mutt", "mutt"),
+    ("node", "nodejs"),
     ("strace", "strace"),
     ("openssl", "openssl"),
     ("setsid", "util-linux"),
@@ -95,4 +100,43 @@ pub fn python(script: &str, arguments: &[&str]) -> Ran {
             .args(arguments),
         b"",
     )
+}
+
+/// Runs a Python script that may import what `tests/clients/requirements.txt` names.
+#[track_caller]
+pub fn python_client(script: &str, arguments: &[&str]) -> Ran {
+    run(
+        Command::new(program("python3"))
+            .env("PYTHONPATH", clients("python", "imapclient"))
+            .arg("-c")
+            .arg(script)
+            .args(arguments),
+        b"",
+    )
+}
+
+/// Runs a script of Node.js that may require what `tests/clients/package.json` names.
+#[track_caller]
+pub fn node_client(script: &str, arguments: &[&str]) -> Ran {
+    let folder = clients("node", "node_modules/imapflow");
+    run(
+        Command::new(program("node"))
+            .current_dir(folder)
+            // What stands behind `-` is the arguments' alone.
+            .args(["-", "--"])
+            .args(arguments),
+        script.as_bytes(),
+    )
+}
+
+/// The folder of installed client libraries, which has one of this name.
+#[track_caller]
+fn clients(kind: &str, library: &str) -> PathBuf {
+    let folder = target_folder().join("clients").join(kind);
+    assert!(
+        folder.join(library).exists(),
+        "{} is not there: run `cargo xtask clients`",
+        folder.join(library).display()
+    );
+    folder
 }

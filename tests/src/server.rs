@@ -312,12 +312,13 @@ fn profile_folder() -> PathBuf {
         .unwrap_or_default()
 }
 
+pub(crate) fn target_folder() -> PathBuf {
+    let folder = profile_folder();
+    folder.parent().map(Path::to_owned).unwrap_or_default()
+}
+
 fn built(folder: &str, name: &str) -> PathBuf {
-    let target = profile_folder()
-        .parent()
-        .map(Path::to_owned)
-        .unwrap_or_default();
-    let path = target.join(folder).join(format!("{name}.wasm"));
+    let path = target_folder().join(folder).join(format!("{name}.wasm"));
     assert!(
         path.exists(),
         "{} is not there: run `cargo xtask plugins`",

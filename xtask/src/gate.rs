@@ -3,11 +3,12 @@
 use anyhow::Result;
 
 use crate::workspace::{Workspace, cargo};
-use crate::{demo, packages, say, wasm_target};
+use crate::{clients, demo, packages, say, wasm_target};
 
 /// Builds everything and runs the tests whose names hold one of `filter` (none: all).
 pub(crate) fn test(workspace: &Workspace, filter: &[&str]) -> Result<()> {
     packages::install(packages::TEST_PROGRAMS)?;
+    clients::install(workspace)?;
     demo::build_server(workspace)?;
     let nextest = say::capture(cargo().args(["nextest", "--version"])).is_ok();
     let mut command = workspace.cargo();

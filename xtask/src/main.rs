@@ -8,9 +8,10 @@
 //!
 //! Every step says what it does and how long it took. Nothing is written outside the target
 //! folder; system packages are installed only as root, and otherwise the command is printed.
-//! A step that fails ends the run with the command line that failed. It knows Cargo, rustup and
-//! apt, and nothing of the server but the name of its binary.
+//! A step that fails ends the run with the command line that failed. It knows Cargo, rustup,
+//! apt, npm and pip, and nothing of the server but the name of its binary.
 
+mod clients;
 mod demo;
 mod gate;
 mod guests;
@@ -39,6 +40,7 @@ usage: cargo xtask COMMAND
                         make the wasm32-unknown-unknown target available;
                         WAY is installed, rustup or apt, by default the first that works
   setup                 install the system programs that the tests use
+  clients               install the client libraries that the tests use, from npm and PyPI
   help                  this text
 
 Both demo and test do all set-up on their own. The output folder is CARGO_TARGET_DIR,
@@ -70,6 +72,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["plugins"] => guests::build(&Workspace::open()?, None),
         ["plugins", "--way", way] => guests::build(&Workspace::open()?, Some(Way::parse(way)?)),
         ["setup"] => packages::install(packages::TEST_PROGRAMS),
+        ["clients"] => clients::install(&Workspace::open()?),
         ["wasm-target"] => wasm_target::prepare(&Workspace::open()?, None).map(drop),
         ["wasm-target", "--way", way] => {
             wasm_target::prepare(&Workspace::open()?, Some(Way::parse(way)?)).map(drop)

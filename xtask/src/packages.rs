@@ -32,6 +32,31 @@ pub(crate) const TEST_PROGRAMS: &[Program] = &[
         what_for: "POP3 and IMAP client",
     },
     Program {
+        name: "offlineimap",
+        package: "offlineimap3",
+        what_for: "IMAP client",
+    },
+    Program {
+        name: "mutt",
+        package: "mutt",
+        what_for: "IMAP client",
+    },
+    Program {
+        name: "node",
+        package: "nodejs",
+        what_for: "imapflow, an IMAP client",
+    },
+    Program {
+        name: "npm",
+        package: "npm",
+        what_for: "installs imapflow",
+    },
+    Program {
+        name: "pip3",
+        package: "python3-pip",
+        what_for: "installs IMAPClient, an IMAP client",
+    },
+    Program {
         name: "curl",
         package: "curl",
         what_for: "SMTP, IMAP and POP3 client",

@@ -529,3 +529,86 @@ async fn what_is_open_stays_readable_when_it_is_expunged() {
     assert!(fetched.len() > 3_000_000 && fetched.ends_with("a OK FETCH done\r\n"));
     assert!(anna.says("b NOOP").await.contains("* 2 EXPUNGE"));
 }
+
+/// The number behind `word (` in an answer.
+fn number_behind(answer: &str, word: &str) -> u64 {
+    let start = answer.find(word).expect("it is told") + word.len();
+    let digits = answer[start..].chars().take_while(char::is_ascii_digit);
+    digits.collect::<String>().parse().expect("a number")
+}
+
+/// Each reads the keywords and puts back all of them with its own: whoever read what is no
+/// longer so must read again, or another's keyword would be lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn i18_of_many_who_store_at_once_none_overwrites_another() {
+    const WRITERS: usize = 16;
+    let store = store().await;
+    let mut writers = Vec::new();
+    for number in 0..WRITERS {
+        let mut anna = Client::new(&store, 1, ANNA, None).await;
+        writers.push(tokio::spawn(async move {
+            let (mut refused, mut last) = (0, 0);
+            anna.says("e ENABLE CONDSTORE").await;
+            loop {
+                // A new look at the mailbox: what another stored comes with the SELECT.
+                anna.says("s SELECT INBOX").await;
+                let row = anna.says("f FETCH 1 (FLAGS MODSEQ)").await;
+                let modseq = number_behind(&row, "MODSEQ (");
+                assert!(modseq >= last, "sequences ascend: {last}, {row}");
+                let start = row.find("FLAGS (").expect("flags are told") + 7;
+                let end = start + row[start..].find(')').expect("the list ends");
+                let flags = format!("{} k{number}", &row[start..end]);
+                let stored = anna
+                    .says(&format!(
+                        "u UID STORE 1 (UNCHANGEDSINCE {modseq}) FLAGS.SILENT ({})",
+                        flags.trim_start()
+                    ))
+                    .await;
+                last = modseq;
+                if stored.contains("u OK [MODIFIED 1]") {
+                    refused += 1;
+                    continue;
+                }
+                assert!(stored.contains("u OK STORE done"), "{stored}");
+                let own = number_behind(&stored, "MODSEQ (");
+                assert!(own > modseq, "{stored}");
+                return (own, refused);
+            }
+        }));
+    }
+    let mut sequences = Vec::new();
+    for writer in writers {
+        sequences.push(writer.await.expect("a writer did well").0);
+    }
+    sequences.sort_unstable();
+    sequences.dedup();
+    assert_eq!(sequences.len(), WRITERS, "each change has its own sequence");
+    let mut anna = Client::new(&store, 1, ANNA, None).await;
+    let selected = anna.says("s SELECT INBOX").await;
+    let highest = number_behind(&selected, "HIGHESTMODSEQ ");
+    assert_eq!(Some(&highest), sequences.last());
+    let row = anna.says("f FETCH 1 (FLAGS)").await;
+    for number in 0..WRITERS {
+        let keyword = format!("k{number}");
+        let there = row.split([' ', '(', ')']).any(|word| word == keyword);
+        assert!(there, "{keyword} is lost: {row}");
+    }
+}
+
+#[tokio::test]
+async fn envelopes_are_kept_and_gone_with_the_right_to_read() {
+    let store = store().await;
+    let mut anna = Client::new(&store, 1, ANNA, None).await;
+    anna.says("s SELECT \"Shared Folders/Team\"").await;
+    let first = anna.says("a FETCH 1 (ENVELOPE BODYSTRUCTURE)").await;
+    assert!(first.contains("(NIL \"all\""), "{first}");
+    let again = anna.says("a FETCH 1 (ENVELOPE BODYSTRUCTURE)").await;
+    assert_eq!(first, again);
+    store
+        .set_members(&Access::system(tenant(1)), TEAM, Vec::new())
+        .await
+        .expect("set");
+    anna.send("b FETCH 1 (ENVELOPE)\r\n").await;
+    let ended = anna.until("* BYE").await;
+    assert!(!ended.contains("\"all\""), "{ended}");
+}
