@@ -357,3 +357,78 @@ fn an_idle_session_is_small() {
     let rows = 100 * size_of::<crate::ask::Row>();
     assert!(rows + size_of::<crate::ImapSession>() < 8 * 1024, "{rows}");
 }
+
+#[test]
+fn i07_a_long_search_lets_others_have_their_turn() {
+    let world = World::new();
+    for _ in 0..5000 {
+        world
+            .borrow_mut()
+            .put("Sent", b"", Flags::NONE, Keywords::NONE, internal_date());
+    }
+    let mut client = Client::signed_in(&world);
+    client.send(b"s SELECT Sent\r\n", Chunks::Together);
+    client.take();
+    let keys = "UNSEEN ".repeat(998);
+    client.send(
+        format!("a SEARCH {keys}KEYWORD $None\r\n").as_bytes(),
+        Chunks::Together,
+    );
+    assert_eq!(client.take(), "* SEARCH\r\na OK SEARCH done\r\n");
+    let pauses = client.host.asked.iter().filter(|ask| *ask == "Pause");
+    assert!(pauses.count() >= 4, "five millions of looks in one go");
+}
+
+#[test]
+fn i07_looking_through_endless_text_is_refused() {
+    let world = World::new();
+    let mut client = Client::signed_in(&world);
+    client.send(b"s SELECT INBOX\r\n", Chunks::Together);
+    client.take();
+    // Some messages of 4 GiB each, as their rows say.
+    let row = |uid: u32| crate::ask::Row {
+        uid: mail::Uid(uid),
+        modseq: mail::ModSeq(u64::from(uid)),
+        email: mail::EmailId(u64::from(uid)),
+        size: 4 << 30,
+        date: internal_date(),
+        flags: Flags::NONE,
+        keywords: Keywords::NONE,
+    };
+    let changes = crate::ask::Changes {
+        modseq: mail::ModSeq(100),
+        rows: (10..30).map(row).collect(),
+        ..crate::ask::Changes::default()
+    };
+    client
+        .session
+        .handle_event(crate::Event::Changed, client.now);
+    client.session.handle_input(b"n NOOP\r\n", client.now);
+    loop {
+        match client.session.poll_step() {
+            Step::Ask(crate::Ask::Changes { .. }) => break,
+            Step::Write(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    client
+        .session
+        .handle_answer(crate::Answer::Changes(changes), client.now);
+    client.pump();
+    client.take();
+    client.send(b"a SEARCH BODY x\r\n", Chunks::Together);
+    assert_eq!(
+        client.take(),
+        "a NO [LIMIT] That is more than is allowed\r\n"
+    );
+}
+
+/// What is not offered cannot be turned against us: no bytes are ever inflated.
+#[test]
+fn i11_compression_is_not_offered() {
+    let mut client = Client::signed_in(&World::new());
+    client.send(b"a CAPABILITY\r\nb COMPRESS DEFLATE\r\n", Chunks::Together);
+    let got = client.take();
+    assert!(!got.contains("COMPRESS"), "{got}");
+    assert!(got.contains("b BAD This command is not known\r\n"), "{got}");
+}
