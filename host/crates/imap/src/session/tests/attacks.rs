@@ -1,6 +1,6 @@
 //! The attacks on IMAP, by their numbers in the catalogue.
 
-use mail::limits;
+use mail::{Session as _, Step, limits};
 
 use super::script::{Chunks, Client};
 use super::world::{PLAIN, World};
