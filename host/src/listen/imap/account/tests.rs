@@ -84,6 +84,7 @@ impl Quotas for Bytes {
 struct Open {
     account: Account,
     changed: Arc<Notify>,
+    revoked: Arc<Notify>,
 }
 
 impl Handler<ImapSession> for Open {
@@ -115,22 +116,27 @@ impl Handler<ImapSession> for Open {
 
     async fn next_event(&mut self) -> Event {
         self.account.close_messages();
-        self.changed.notified().await;
-        Event::Changed
+        tokio::select! {
+            () = self.revoked.notified() => Event::Revoked,
+            () = self.changed.notified() => Event::Changed,
+        }
     }
 }
 
-/// Serves one connection until it ends.
+/// Serves one connection until it ends. What comes back takes the person's access away.
 pub(super) fn serve<T>(
     store: &Arc<dyn Store>,
     domain: u64,
     person: PersonId,
     quota: Option<u64>,
     io: T,
-) where
+) -> Arc<Notify>
+where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let changed = Arc::<Notify>::default();
+    let revoked = Arc::<Notify>::default();
+    let told = Arc::clone(&revoked);
     let access = Access::person(tenant(domain), person);
     let account = Account::new(
         Arc::clone(store),
@@ -158,7 +164,11 @@ pub(super) fn serve<T>(
     tokio::spawn(async move {
         let (_stop, shutdown) = net::shutdown();
         let mut session = ImapSession::new(Arc::new(config), &transport, Instant::now());
-        let mut handler = Open { account, changed };
+        let mut handler = Open {
+            account,
+            changed,
+            revoked: told,
+        };
         let options = DriveOptions::default();
         net::drive(
             Stream::Plain(io),
@@ -170,6 +180,7 @@ pub(super) fn serve<T>(
         )
         .await
     });
+    revoked
 }
 
 /// A client that has signed in.

@@ -176,6 +176,7 @@ async fn put(
 
 struct Client {
     stream: TcpStream,
+    revoked: Arc<Notify>,
     received: Vec<u8>,
 }
 
@@ -186,9 +187,10 @@ impl Client {
         let address = listener.local_addr().expect("an address");
         let stream = TcpStream::connect(address).await.expect("connected");
         let (served, _) = listener.accept().await.expect("accepted");
-        serve(&world.store, 1, ANNA, Some(QUOTA), served);
+        let revoked = serve(&world.store, 1, ANNA, Some(QUOTA), served);
         let mut client = Self {
             stream,
+            revoked,
             received: Vec::new(),
         };
         if !prelude.is_empty() {
@@ -243,7 +245,7 @@ fn same_epoch(line: String) -> String {
 
 /// Is it a transcript that a real store and a real socket can play?
 fn playable(transcript: &str) -> bool {
-    let known = ["! signed-in", "! selected ", "! deliver "];
+    let known = ["! signed-in", "! selected ", "! deliver ", "! revoke"];
     let mut directives = transcript.lines().filter(|line| line.starts_with('!'));
     directives.all(|line| known.iter().any(|known| line.starts_with(known)))
 }
@@ -279,6 +281,11 @@ async fn check(place: &str, transcript: &str) {
                     None => got == expected,
                 };
                 assert!(same, "{place}\n--- expected\n{expected}\n--- got\n{got}");
+            }
+            Some('!') if text.trim() == "revoke" => {
+                clients
+                    .values()
+                    .for_each(|client| client.revoked.notify_one());
             }
             Some('!') => match text.trim().split_once(' ') {
                 None => "l LOGIN ann secret\r\n".clone_into(&mut prelude),
