@@ -11,6 +11,7 @@
 //! A step that fails ends the run with the command line that failed. It knows Cargo, rustup,
 //! apt, npm and pip, and nothing of the server but the name of its binary.
 
+mod bench;
 mod clients;
 mod demo;
 mod gate;
@@ -35,6 +36,9 @@ usage: cargo xtask COMMAND
   demo [--exit]         build everything and show Postroom at work; --exit ends after the tour
   test [FILTER...]      build everything and run all tests, end to end ones too
   ci                    what .ci/run runs: format, lints, tidy, docs, demo --exit, test
+  bench [SCENARIO...] [--quick]
+                        measure the release build, beside Postfix and Dovecot where they are
+                        installed; results go to docs/performance.md
   plugins [--way WAY]   build the bundled plugins and the hostile test guests
   wasm-target [--way WAY]
                         make the wasm32-unknown-unknown target available;
@@ -69,6 +73,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["demo", "--exit"] => demo::run(&Workspace::open()?, demo::End::AtOnce),
         ["test", filter @ ..] => gate::test(&Workspace::open()?, filter),
         ["ci"] => gate::ci(&Workspace::open()?),
+        ["bench", arguments @ ..] => bench::run(&Workspace::open()?, arguments),
         ["plugins"] => guests::build(&Workspace::open()?, None),
         ["plugins", "--way", way] => guests::build(&Workspace::open()?, Some(Way::parse(way)?)),
         ["setup"] => packages::install(packages::TEST_PROGRAMS),

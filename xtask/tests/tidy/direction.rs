@@ -23,6 +23,8 @@ const INTERNAL: &[(&str, &[&str])] = &[
     ("postroom-sdk", &[]),
     ("postroom-hostile-guests", &["postroom-sdk"]),
     ("postroom-tests", &[]),
+    // What is measured is what goes over the wire.
+    ("postroom-bench", &[]),
     ("xtask", &["componentize"]),
 ];
 
@@ -32,6 +34,7 @@ const NOT_FOR_HOST: &[&str] = &[
     "postroom-sdk",
     "postroom-hostile-guests",
     "postroom-tests",
+    "postroom-bench",
     "xtask",
 ];
 
@@ -40,16 +43,23 @@ const PLACES: &[(&str, &[&str])] = &[
     ("redb", &["directory", "store"]),
     ("wasmtime*", &["plugin"]),
     ("ldap3", &["directory"]),
-    ("rustls", &["net"]),
-    ("tokio-rustls", &["net"]),
+    ("rustls", &["net", "postroom-bench"]),
+    ("tokio-rustls", &["net", "postroom-bench"]),
     ("hickory-*", &["net"]),
     (
         "tokio",
-        &["net", "directory", "delivery", "plugin", "postroom"],
+        &[
+            "net",
+            "directory",
+            "delivery",
+            "plugin",
+            "postroom",
+            "postroom-bench",
+        ],
     ),
     ("axum", &["postroom"]),
     ("hyper*", &["postroom"]),
-    ("clap", &["postroom"]),
+    ("clap", &["postroom", "postroom-bench"]),
     ("wit-component", &["componentize"]),
     ("wit-bindgen", &["postroom-sdk"]),
 ];
