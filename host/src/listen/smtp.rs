@@ -8,7 +8,7 @@ use mail::{Body, Direction, Envelope, Mailbox, Reply, ReversePath, Service, Tran
 use net::{Connection, DriveOptions, Handler};
 use routing::Sender;
 use smtp::server::{Answer, Ask, Config, MailParameters, Mode as SessionMode, Server, Tls};
-use store::BodyWriter;
+use store::{BodyRef, BodyWriter};
 
 use super::{SignIn, SignedIn, Watchdog};
 use crate::intake::{
@@ -277,12 +277,9 @@ impl Adapter {
         let Some(writer) = open.body else {
             return Answer::Reply(words::TEMPORARY_TROUBLE.reply());
         };
-        // A large body is synced here: that may block, and is not for a worker of the runtime.
-        let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
-        let body = match finished {
-            Ok(Ok(body)) => body,
-            Ok(Err(error)) => return Answer::Reply(reply_to(&error)),
-            Err(_) => return Answer::Reply(words::TEMPORARY_TROUBLE.reply()),
+        let body = match finished(writer).await {
+            Ok(body) => body,
+            Err(reply) => return Answer::Reply(reply),
         };
         let mut transaction = open.transaction;
         if is_eight_bit {
@@ -318,6 +315,18 @@ impl Adapter {
         tracing::info!(envelope = %transaction.envelope.id, step, reply = %reply, "message answered");
         Answer::Reply(reply)
     }
+}
+
+/// Ends the body. A large one is synced: that may block, and is not for a worker of the runtime.
+async fn finished(writer: BodyWriter) -> Result<BodyRef, Reply> {
+    let finished = if writer.waits_for_disk() {
+        tokio::task::spawn_blocking(move || writer.finish())
+            .await
+            .map_err(|_| words::TEMPORARY_TROUBLE.reply())?
+    } else {
+        writer.finish()
+    };
+    finished.map_err(|error| reply_to(&error))
 }
 
 /// RFC 6409 §6.1: a person sends from own addresses only. The null path is not a person's: it is

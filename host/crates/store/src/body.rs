@@ -52,6 +52,11 @@ impl BodyWriter {
         self.len() == 0
     }
 
+    /// Does ending it wait for the disk?
+    pub fn waits_for_disk(&self) -> bool {
+        self.len() > mail::limits::BODY_IN_MEMORY as u64
+    }
+
     /// Ends it; a large body is synced to the disk here. The body is durable only once a
     /// commit that names it has answered.
     pub fn finish(self) -> Result<BodyRef> {
@@ -68,6 +73,11 @@ impl BodyRef {
     /// Is it empty?
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Is it small enough to be in memory, so that no read waits for a disk?
+    pub fn is_in_memory(&self) -> bool {
+        self.0.in_memory().is_some()
     }
 
     /// Reads up to `length` bytes at `offset`; fewer only at the end. For hooks that look at a
