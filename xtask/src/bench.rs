@@ -17,7 +17,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     guests::build(workspace, None)?;
     say::step("release build (the first one takes some minutes)", || {
         // Together, so that both use dependencies with the same features.
-        let build = ["build", "--release", "-p", "postroom", "-p", "postroom-bench"];
+        let build = [
+            "build",
+            "--release",
+            "-p",
+            "postroom",
+            "-p",
+            "postroom-bench",
+        ];
         say::run(workspace.cargo().args(build))
     })?;
     let mut bench = Command::new(workspace.target.join("release/postroom-bench"));

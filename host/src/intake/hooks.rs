@@ -266,6 +266,13 @@ pub(crate) enum StoredMessage {
 }
 
 impl MessageSource for StoredMessage {
+    fn is_in_memory(&self) -> bool {
+        match self {
+            Self::Arriving(body) => body.is_in_memory(),
+            Self::Stored(_) => false,
+        }
+    }
+
     fn size(&self) -> u64 {
         match self {
             Self::Arriving(body) => body.len(),

@@ -17,6 +17,7 @@ use crate::live::{Live, Question, RawAnswer};
 use crate::meter::Cost;
 use crate::report::{Answer, CallReport, Stamp};
 use crate::runtime::{Core, Runtime};
+use crate::source::MessageSource as _;
 use crate::state::{Call, CallFacts};
 use crate::verdict::Verdict;
 use crate::view::MessageView;
@@ -53,8 +54,8 @@ struct Returned {
 }
 
 impl Runtime {
-    /// Asks a plugin, where its circuit is closed. The call runs on the guest threads and ends within
-    /// its limits, also when the asker is gone.
+    /// Asks a plugin, where its circuit is closed. The call ends within its limits, also when the
+    /// asker is gone.
     pub(crate) async fn ask(&self, binding: &Arc<Binding>, ask: Ask) -> Asked {
         let core = Arc::clone(&self.0);
         let binding = Arc::clone(binding);
@@ -64,9 +65,16 @@ impl Runtime {
             Ok(ticket) => ticket,
             Err(left_alone) => return not_called(stamp, hook, left_alone),
         };
-        let asked = match self.0.guests.spawn(run(core, binding, ask, ticket)) {
-            Some(call) => call.await.map_err(|error| error.to_string()),
-            None => Err("the guest threads have ended".to_owned()),
+        // A message on the disk is read by the guest, and waited for, on the guest threads.
+        let is_quick = ask.message.as_ref().is_none_or(|view| view.is_in_memory());
+        let call = run(core, binding, ask, ticket);
+        let asked = if is_quick {
+            self.0.guests.run(call).await
+        } else {
+            match self.0.guests.spawn(call) {
+                Some(call) => call.await.map_err(|error| error.to_string()),
+                None => Err("the guest threads have ended".to_owned()),
+            }
         };
         asked.unwrap_or_else(|trouble| not_called(stamp, hook, CallFailure::Host(trouble)))
     }

@@ -1,16 +1,21 @@
 //! The threads on which guests run, and the clocks that stop them.
 //!
 //! ```text
-//! caller (any runtime) ── spawn ──> guest threads: half the cores, at least 1
-//!                                     poll ─ wasm ─ 1 ms: epoch ─ CPU used up? ─ no: yield, next guest
-//!                                                                               └ yes: the call fails
+//! caller (any runtime) ── one poll here ── not done ──> guest threads: half the cores, at least 1
+//!                          └ done: most calls             poll ─ wasm ─ 1 ms: epoch ─ CPU used up? ─ no: yield, next guest
+//!                                                                                                   └ yes: the call fails
 //! ```
+//!
+//! Most calls take some microseconds, and two switches of threads cost more than that: so a call
+//! begins where it is asked, and moves to the guest threads when it waits or when its first slice
+//! of the epoch is over. A guest that spins costs its asker that slice, no more.
 //!
 //! CPU is the thread's CPU time summed over the polls of one call, so a guest that waits for its
 //! turn pays nothing; the epoch only says when to look. Wall time is a timer around the whole call.
 //! The ticker sleeps while no guest runs.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -49,6 +54,34 @@ impl GuestThreads {
             runtime: Some(runtime),
             ticker: Ticker::start(engine.weak()).map_err(trouble)?,
         })
+    }
+
+    /// Runs a call: from here as far as it comes, then on the guest threads. When it is dropped a
+    /// call that moved there goes on; its limits end it. The error is why there is no answer.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, String> {
+        let ticking = Ticking::new(Arc::clone(&self.ticker));
+        let mut call = Box::pin(async move {
+            let answer = call.await;
+            drop(ticking);
+            answer
+        });
+        let first = std::future::poll_fn(|context| {
+            // A bug of ours in one call must not end the session that asks.
+            let poll = || call.as_mut().poll(context);
+            Poll::Ready(catch_unwind(AssertUnwindSafe(poll)))
+        });
+        match first.await {
+            Ok(Poll::Ready(answer)) => return Ok(answer),
+            Ok(Poll::Pending) => {}
+            Err(_) => return Err("a call panicked: see the log".to_owned()),
+        }
+        let Some(runtime) = &self.runtime else {
+            return Err("the guest threads have ended".to_owned());
+        };
+        runtime.spawn(call).await.map_err(|error| error.to_string())
     }
 
     /// Runs a call on the guest threads. Dropping the handle does not end it; its limits do.

@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,10 +151,8 @@ impl Transaction {
         let mut report = HookReport::new();
         let mut decision = Decision::open();
         if self.chain.has(Hook::Data, self.facts.direction) {
-            let opened =
-                tokio::task::spawn_blocking(move || MessageView::open(message, auth_results)).await;
-            match opened {
-                Ok(Ok(view)) => {
+            match opened(message, auth_results).await {
+                Ok(view) => {
                     let facts = Arc::new(CallFacts::session(
                         Hook::Data,
                         &self.facts,
@@ -163,14 +162,7 @@ impl Transaction {
                         .levels(Hook::Data, &facts, Some(Arc::new(view)), None, &mut report)
                         .await;
                 }
-                unreadable => {
-                    let error = unreadable.map_or_else(
-                        |error| error.to_string(),
-                        |view| match view {
-                            Err(error) => error.to_string(),
-                            Ok(_) => String::new(),
-                        },
-                    );
+                Err(error) => {
                     tracing::error!(%error, "a message cannot be read for its plugins");
                     decision.verdict = Verdict::Defer(self.trouble());
                 }
@@ -338,6 +330,18 @@ impl Drop for Transaction {
             }
         }
     }
+}
+
+/// The header section is read here; from a disk on a thread that may wait.
+async fn opened(
+    message: Arc<dyn MessageSource>,
+    auth_results: Vec<String>,
+) -> io::Result<MessageView> {
+    if message.is_in_memory() {
+        return MessageView::open(message, auth_results);
+    }
+    let opened = tokio::task::spawn_blocking(move || MessageView::open(message, auth_results));
+    opened.await.map_err(io::Error::other)?
 }
 
 /// A plugin of a domain cannot end the session of others: its `disconnect` refuses its own

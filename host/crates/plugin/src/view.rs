@@ -177,6 +177,10 @@ impl MessageView {
 }
 
 impl MessageSource for MessageView {
+    fn is_in_memory(&self) -> bool {
+        self.source.is_in_memory()
+    }
+
     fn size(&self) -> u64 {
         self.header.len() as u64 + self.source.size().saturating_sub(self.body_offset)
     }
