@@ -29,7 +29,13 @@ pub(crate) struct Journal {
     /// The last record known to be synced.
     pub(crate) synced: u64,
     pub(crate) checkpoints: Checkpoints,
+    /// A batch as it is written. Kept from batch to batch: memory of that size is given back to
+    /// the system when it is freed, and cleared when it is taken again.
+    pub(crate) batch: Vec<u8>,
 }
+
+/// A larger batch gives its memory back.
+const BATCH_KEPT: usize = 4 * 1024 * 1024;
 
 impl Log for Journal {
     fn append(&mut self, records: &mut [Record]) -> Result<(), AppendError> {
@@ -47,7 +53,9 @@ impl Log for Journal {
         }
         let grows = records.iter().any(|record| record.outcome.grows);
         self.make_room(length as u64, grows)?;
-        let mut bytes = Vec::with_capacity(length);
+        let mut bytes = std::mem::take(&mut self.batch);
+        bytes.clear();
+        bytes.reserve(length);
         for (record, (payload, places)) in records.iter_mut().zip(payloads) {
             let start = self.offset + (bytes.len() + record::HEADER) as u64;
             write_record(
@@ -82,6 +90,9 @@ impl Log for Journal {
         }
         self.offset += bytes.len() as u64;
         self.synced = records.last().map_or(self.synced, |record| record.sequence);
+        if bytes.capacity() <= BATCH_KEPT {
+            self.batch = bytes;
+        }
         Ok(())
     }
 

@@ -314,6 +314,7 @@ fn start(
         segment_bytes: config.segment_bytes,
         synced: tail.sequence,
         checkpoints,
+        batch: Vec::new(),
     };
     Engine::start(
         shared,
