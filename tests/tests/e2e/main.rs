@@ -31,4 +31,5 @@ mod program_gets_the_exact_bytes;
 mod shared_folders_are_read_by_members_only;
 mod sigterm_lets_open_sessions_end;
 mod the_command_line_tells_what_happened;
+mod the_load_generator_counts_what_it_sends;
 mod the_message_way_holds_on_the_wire;

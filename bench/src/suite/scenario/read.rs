@@ -22,13 +22,13 @@ pub(super) async fn fetch(bench: &Bench<'_>) -> anyhow::Result<String> {
     };
     let targets = bench.targets()?;
     // One list of runs for each kind of FETCH, in each one for each server.
-    let mut kinds: Vec<Vec<Runs>> = fetch_load::KINDS
-        .iter()
-        .map(|(what, _)| {
-            let label = |name| Runs::new(format!("{what}, {name}"));
-            targets.iter().map(|target| label(target.name)).collect()
-        })
-        .collect();
+    let of_one = || {
+        targets
+            .iter()
+            .map(|target| Runs::new(target.name))
+            .collect()
+    };
+    let mut kinds: Vec<Vec<Runs>> = fetch_load::KINDS.iter().map(|_| of_one()).collect();
     for _ in 0..bench.rounds() {
         for (index, target) in targets.iter().enumerate() {
             let options = Fetch {
@@ -50,7 +50,8 @@ pub(super) async fn fetch(bench: &Bench<'_>) -> anyhow::Result<String> {
         "A mailbox of {messages} messages of {} KiB, all of it fetched again and again by one connection (TLS); latency of one such FETCH. The first one is not counted.\n\n",
         SIZE / 1024
     );
-    for runs in &kinds {
+    for (runs, (what, command)) in kinds.iter().zip(fetch_load::KINDS) {
+        text.push_str(&format!("### {what}: `{command}`\n\n"));
         text.push_str(&compared(runs, bench.why_no_peers()));
     }
     Ok(text)

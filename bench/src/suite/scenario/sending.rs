@@ -1,6 +1,7 @@
 //! Scenarios that send.
 
 use super::super::people::{self, PASSWORD};
+use super::super::postroom::Postroom;
 use super::super::rounds::{Runs, Target};
 use super::super::table::{ratio, table};
 use super::Bench;
@@ -55,16 +56,17 @@ pub(super) async fn accept(bench: &Bench<'_>) -> anyhow::Result<String> {
         targets.push(peers.holding()?);
     }
     for connections in CONNECTIONS {
-        let label = |target: &Target| format!("{}, {connections} connections", target.name);
         let mut runs: Vec<Runs> = targets
             .iter()
-            .map(|target| Runs::new(label(target)))
+            .map(|target| Runs::new(target.name))
             .collect();
         for _ in 0..bench.rounds() {
             for (target, runs) in targets.iter().zip(&mut runs) {
                 runs.push(accept_run(target, &people, connections, bench.seconds()).await?);
             }
         }
+        let plural = if connections == 1 { "" } else { "s" };
+        text.push_str(&format!("### {connections} connection{plural}\n\n"));
         text.push_str(&compared(&runs, bench.why_no_peers()));
     }
     Ok(text)
@@ -121,50 +123,88 @@ pub(super) async fn deliver(bench: &Bench<'_>) -> anyhow::Result<String> {
 
 /// The bundled policy plugin, whose hooks are `mail`, `rcpt` and `data`.
 const POLICY: &str = "domain-policy";
-const RULES: &str = r#"{"max_size": 20000000, "denied_senders": ["@spam.test", ".bad.test"], "denied_recipients": ["all@*"], "refused_words": ["cheap pills"]}"#;
+/// Rules about sizes and addresses; `data` looks at size and subject.
+const ADDRESSES: &str = r#"{"max_size": 20000000, "denied_senders": ["@spam.test", ".bad.test"], "denied_recipients": ["all@"]}"#;
+/// With these `data` reads the whole text.
+const WORDS: &str = r#"{"max_size": 20000000, "denied_senders": ["@spam.test", ".bad.test"], "denied_recipients": ["all@"], "refused_words": ["cheap pills"]}"#;
+
+/// A domain with the policy in one way.
+struct Bound {
+    domain: &'static str,
+    label: &'static str,
+    rules: Option<&'static str>,
+    reuse: bool,
+}
+
+const WAYS: [Bound; 4] = [
+    Bound {
+        domain: "plain.bench.test",
+        label: "no plugin",
+        rules: None,
+        reuse: false,
+    },
+    Bound {
+        domain: "reused.bench.test",
+        label: "reused instances",
+        rules: Some(ADDRESSES),
+        reuse: true,
+    },
+    Bound {
+        domain: "fresh.bench.test",
+        label: "fresh instances",
+        rules: Some(ADDRESSES),
+        reuse: false,
+    },
+    Bound {
+        domain: "words.bench.test",
+        label: "reused instances that search the whole text",
+        rules: Some(WORDS),
+        reuse: true,
+    },
+];
+
+impl Bound {
+    fn people(&self) -> Vec<String> {
+        (1..=4).map(|n| format!("pat{n}@{}", self.domain)).collect()
+    }
+
+    fn set_up(&self, postroom: &Postroom) -> anyhow::Result<()> {
+        postroom.add(&self.people())?;
+        let Some(rules) = self.rules else {
+            return Ok(());
+        };
+        let mut bind = vec!["plugin", "bind", self.domain, POLICY, "--config", rules];
+        if self.reuse {
+            bind.push("--reuse");
+        }
+        postroom.command(&bind)?;
+        postroom.command(&["plugin", "deploy", self.domain])?;
+        Ok(())
+    }
+}
 
 pub(super) async fn plugin(bench: &Bench<'_>) -> anyhow::Result<String> {
-    let ways = [
-        ("plain", "no plugin"),
-        ("reused", "reused instances"),
-        ("fresh", "fresh instances"),
-    ];
-    let mut rows = Vec::new();
-    for (name, label) in ways {
-        let people: Vec<String> = (1..=4)
-            .map(|n| format!("pat{n}@{name}.bench.test"))
-            .collect();
-        bench.postroom.add(&people)?;
-        let domain = format!("{name}.bench.test");
-        let bind = ["plugin", "bind", &domain, POLICY, "--config", RULES];
-        match name {
-            "fresh" => drop(bench.postroom.command(&bind)?),
-            "reused" => drop(
-                bench
-                    .postroom
-                    .command(&[&bind[..], &["--reuse"]].concat())?,
-            ),
-            _ => {}
-        }
-        if name != "plain" {
-            bench.postroom.command(&["plugin", "deploy", &domain])?;
-        }
-        rows.push((people, Runs::new(label)));
-    }
     let target = bench.postroom.target()?;
+    let mut runs: Vec<Runs> = WAYS.iter().map(|way| Runs::new(way.label)).collect();
+    WAYS.iter().try_for_each(|way| way.set_up(bench.postroom))?;
     for _ in 0..bench.rounds() {
-        for (people, runs) in &mut rows {
-            runs.push(accept_run(&target, people, MANY, bench.seconds()).await?);
+        for (way, runs) in WAYS.iter().zip(&mut runs) {
+            runs.push(accept_run(&target, &way.people(), MANY, bench.seconds()).await?);
         }
     }
-    let runs: Vec<Runs> = rows.into_iter().map(|(_, runs)| runs).collect();
-    let mut text = format!(
-        "As above at {MANY} connections, to four people of one domain; `{POLICY}` has the hooks `mail`, `rcpt` and `data` and rules for size, senders, recipients and words, which it looks for in the whole text.\n\n{}",
-        table(&runs.iter().collect::<Vec<_>>())
-    );
-    if let [plain, reused, fresh] = &runs[..] {
-        text.push_str(&ratio(reused, plain, None));
-        text.push_str(&ratio(fresh, plain, None));
+    Ok(format!(
+        "As above at {MANY} connections, to four people of one domain. `{POLICY}` has the hooks `mail`, `rcpt` and `data`, with rules for size, senders and recipients; in the last row also for words.\n\n{}",
+        compared_to_first(&runs)
+    ))
+}
+
+/// The table, and each other row's ratio to the first one.
+fn compared_to_first(runs: &[Runs]) -> String {
+    let mut text = table(&runs.iter().collect::<Vec<_>>());
+    if let Some((first, others)) = runs.split_first() {
+        for other in others {
+            text.push_str(&ratio(other, first, None));
+        }
     }
-    Ok(text)
+    text
 }
