@@ -8,6 +8,9 @@
 mod pattern;
 mod policy;
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use postroom_sdk::{Context, Data, Mail, Message, Rcpt, Verdict, config};
 
 use crate::policy::{Policy, Refusal};
@@ -74,7 +77,18 @@ fn message_allowed(policy: &Policy, message: &Message<'_>) -> Result<(), Refusal
     Ok(())
 }
 
-fn policy() -> Policy {
+/// An instance belongs to one binding, whose configuration never changes: it is asked for once.
+/// Natively each test has one of its own.
+fn policy() -> Cow<'static, Policy> {
+    static OF_INSTANCE: OnceLock<Policy> = OnceLock::new();
+    if cfg!(target_family = "wasm") {
+        Cow::Borrowed(OF_INSTANCE.get_or_init(configured))
+    } else {
+        Cow::Owned(configured())
+    }
+}
+
+fn configured() -> Policy {
     Policy {
         max_size: config::number("max_size"),
         allowed_senders: config::all("allowed_senders"),
