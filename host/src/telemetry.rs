@@ -39,6 +39,8 @@ pub struct Metrics {
     pub accepted: IntCounterVec,
     /// Recipients and messages refused, by domain and step.
     pub refused: IntCounterVec,
+    /// Recipients dropped from messages that others got, by domain and reason.
+    pub dropped: IntCounterVec,
     /// Delivery attempts, by channel, domain and outcome.
     pub attempts: IntCounterVec,
     /// Seconds in plugin hooks, by domain and hook.
@@ -98,6 +100,11 @@ impl Metrics {
                 "Recipients and messages refused",
                 &["domain", "step"],
             )?,
+            dropped: counter(
+                "dropped_total",
+                "Recipients dropped from messages that others got",
+                &["domain", "status"],
+            )?,
             attempts: counter(
                 "attempts_total",
                 "Delivery attempts",
@@ -143,6 +150,14 @@ impl Metrics {
         // Writing to memory cannot fail; a metric that cannot be encoded is left out.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Counts a recipient that gets nothing although the message was taken, by the status that
+    /// a report would have named.
+    pub fn drop_recipient(&self, domain: Option<&Domain>, status: &str) {
+        self.dropped
+            .with_label_values(&[domain.map_or("-", Domain::as_str), status])
+            .inc();
     }
 
     /// Counts a refusal. Domains that are not ours share one label, so that peers cannot make labels.

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use directory::{LoginOutcome, LoginStep, LoginTrial, ServiceAccess};
+use mail::trace::Hop;
 use mail::{
     Body, Direction, Domain, Envelope, ForwardPath, Mailbox, ReversePath, Secret, Service, Tenant,
     Transport,
@@ -265,6 +266,7 @@ fn dry_transaction(
             envid: None,
         },
         sender,
+        hop: Hop::Esmtp,
         submitter,
         declared_size: None,
         mode: Mode::Dry,

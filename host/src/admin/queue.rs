@@ -52,6 +52,9 @@ pub(super) async fn show(
             "from".to_owned(),
             row.envelope.reverse_path.to_string().into(),
         );
+        if let Some(why) = row.parked {
+            fields.insert("parked".to_owned(), why.into());
+        }
         fields.insert("size".to_owned(), row.size.into());
         fields.insert("created".to_owned(), row.created.to_string().into());
         fields.insert("expires".to_owned(), row.expires.to_string().into());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mail::trace::Hop;
 use mail::{DomainId, Envelope, ForwardPath, Mailbox, RecipientId, Reply, Tenant};
 use plugin::DecisionGroup;
 use routing::{DomainFacts, Routed, Target};
@@ -41,6 +42,8 @@ pub(crate) struct StepSentence {
 pub(crate) struct Transaction {
     pub(crate) envelope: Envelope,
     pub(crate) sender: routing::Sender,
+    /// How it came.
+    pub(crate) hop: Hop,
     /// The address of the person who logged in, and the domain.
     pub(crate) submitter: Option<(Tenant, Mailbox)>,
     /// What SIZE declared.
@@ -54,11 +57,44 @@ pub(crate) struct Transaction {
     pub(crate) group: Option<DecisionGroup>,
 }
 
+impl Transaction {
+    /// Who learns of a recipient that fails although the message is taken: only a person that
+    /// signed in is known to be the sender (no backscatter).
+    pub(crate) const fn told(&self) -> Told {
+        match self.sender {
+            routing::Sender::Authenticated(_) | routing::Sender::Internal => Told::Sender,
+            routing::Sender::Stranger | routing::Sender::Trusted => Told::Trace,
+        }
+    }
+}
+
+/// Who learns of a recipient that fails although the message is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The sender, by a report.
+    Sender,
+    /// The trace, the log and a counter: nobody vouches for the sender's address.
+    Trace,
+}
+
+/// A recipient, or one of its targets, that cannot be delivered to although the message is
+/// taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Undeliverable {
+    pub(crate) recipient: RecipientId,
+    pub(crate) domain: Option<Arc<DomainFacts>>,
+    pub(crate) address: Mailbox,
+    pub(crate) original: String,
+    pub(crate) reply: Reply,
+}
+
 /// What plugins want to become of a recipient's copy, where it is neither delivered nor refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Fate {
     pub(crate) discard: bool,
     pub(crate) quarantine: Option<String>,
+    /// It cannot come in for the moment; mail of this host asks again from its queue.
+    pub(crate) later: Option<Reply>,
 }
 
 impl Fate {
@@ -82,8 +118,23 @@ pub(crate) struct Taken {
     /// The hosted domain it belongs to.
     pub(crate) domain: Option<Arc<DomainFacts>>,
     pub(crate) targets: Vec<Target>,
+    /// Is it for the postmaster, who has no quota?
+    pub(crate) is_for_postmaster: bool,
     pub(crate) fate: Fate,
     pub(crate) sentences: Vec<StepSentence>,
+}
+
+impl Taken {
+    /// `address`, which the recipient stands for, gets nothing.
+    pub(crate) fn failed(&self, address: &Mailbox, reply: &Reply) -> Undeliverable {
+        Undeliverable {
+            recipient: self.id,
+            domain: self.domain.clone(),
+            address: address.clone(),
+            original: self.original.clone(),
+            reply: reply.clone(),
+        }
+    }
 }
 
 /// One recipient on its way through the steps.
@@ -125,5 +176,7 @@ pub(crate) struct MessageContext<'a> {
     pub(crate) body: BodyRef,
     /// What each domain's hooks said of the message.
     pub(crate) rulings: BTreeMap<DomainId, Ruling>,
+    /// What was found to be undeliverable on the way.
+    pub(crate) undeliverable: Vec<Undeliverable>,
     pub(crate) sentences: Vec<StepSentence>,
 }

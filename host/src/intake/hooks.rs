@@ -7,12 +7,12 @@ use bytes::Bytes;
 use directory::DomainEntry;
 use mail::{Access, Direction, DomainId, Mailbox, Reply, Tenant, Timestamp};
 use plugin::{
-    CallFailure, CallReport, DecisionGroup, EditedHeader, HookReport, MessageSource, Notes,
-    SessionFacts, Verdict,
+    CallFailure, CallReport, DecisionGroup, EditedHeader, HookReport, KeepError, Keeper, KvWrite,
+    MessageSource, Notes, Pace, SessionFacts, Unavailable, Verdict, Waiting,
 };
-use store::{BodyRef, Content, Effect};
+use store::{BodyRef, Content, Effect, Store};
 
-use super::context::{StepSentence, Transaction};
+use super::context::{Mode, StepSentence, Transaction};
 use crate::site::{self, Site};
 
 /// The chain that the domain's first recipient pinned, with its instances.
@@ -20,9 +20,10 @@ pub(crate) struct DomainHooks {
     tenant: Tenant,
     group: DecisionGroup,
     calls: plugin::Transaction,
-    /// What earlier hooks want to happen when the message is accepted.
-    effects: Vec<plugin::Effect>,
 }
+
+/// How often `data` is asked again because a value that a refusal depends on has changed.
+const RERUNS: usize = 3;
 
 /// What a domain's plugins said at one point.
 #[derive(Debug, Clone, Default)]
@@ -59,13 +60,15 @@ impl DomainHooks {
             declared_size: transaction.declared_size,
             envelope: Some(envelope.id),
         };
-        let calls = site.plugins.runtime().begin(tenant, facts);
+        let mut calls = site.plugins.runtime().begin(tenant, facts);
+        if transaction.mode == Mode::Real {
+            calls = calls.keeping(Arc::new(Table(Arc::clone(&site.store))));
+        }
         let group = calls.decision_group();
         Self {
             tenant,
             group,
             calls,
-            effects: Vec::new(),
         }
     }
 
@@ -77,18 +80,40 @@ impl DomainHooks {
     /// `rcpt` for one recipient; before the first one also `connect`, `ehlo` and `mail`.
     pub(crate) async fn rcpt(&mut self, site: &Site, recipient: &Mailbox) -> Ruling {
         let report = self.calls.rcpt(recipient).await;
-        self.rule(site, report, Keep::Later).await
+        self.rule(site, report).await
     }
 
-    /// `data`: with what all earlier hooks wanted, since now it is decided.
+    /// `data`. What it writes is for the commit of the message; a refusal that depends on a
+    /// comparison is sure of it when this returns.
     pub(crate) async fn data(&mut self, site: &Site, message: Arc<StoredMessage>) -> Ruling {
-        let report = self.calls.data(message, Vec::new()).await;
-        let mut ruling = self.rule(site, report, Keep::Now).await;
-        ruling.notes = self.calls.notes().clone();
-        ruling
+        let mut reruns = RERUNS;
+        loop {
+            let source: Arc<dyn MessageSource> = Arc::clone(&message) as _;
+            let report = self.calls.data(source, Vec::new()).await;
+            let effects = kv_effects(&report.effects, site::now());
+            let mut ruling = self.rule(site, report).await;
+            ruling.notes = self.calls.notes().clone();
+            let compares = effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::KvCompareAndSet { .. }));
+            if ruling.refusal.is_none() || !compares {
+                ruling.effects = effects;
+                return ruling;
+            }
+            let access = Access::system(self.tenant);
+            let operation = site.store.operation_id();
+            match site.store.commit(&access, operation, effects).await {
+                Err(store::Error::Conflict) if reruns > 0 => reruns -= 1,
+                Err(error) => {
+                    lost(&error);
+                    return ruling;
+                }
+                Ok(()) => return ruling,
+            }
+        }
     }
 
-    async fn rule(&mut self, site: &Site, report: HookReport, keep: Keep) -> Ruling {
+    async fn rule(&mut self, site: &Site, report: HookReport) -> Ruling {
         for call in &report.calls {
             observe(site, self.tenant, call);
         }
@@ -103,31 +128,48 @@ impl DomainHooks {
         match report.verdict {
             Verdict::Reject(reply) | Verdict::Defer(reply) | Verdict::Disconnect(reply) => {
                 ruling.refusal = Some(reply);
-                let mut effects = report.effects;
-                if keep == Keep::Now {
-                    // What earlier hooks agreed to counts as refused with the message.
-                    effects.splice(0..0, std::mem::take(&mut self.effects));
-                }
-                ruling.effects = kv_effects(&effects, site::now());
-                return ruling;
             }
             Verdict::Discard => ruling.discard = true,
             Verdict::Quarantine { reason } => ruling.quarantine = Some(reason),
             Verdict::Proceed | Verdict::Settle | Verdict::Delay { .. } | Verdict::Score { .. } => {}
         }
-        self.effects.extend(report.effects);
-        if keep == Keep::Now {
-            ruling.effects = kv_effects(&std::mem::take(&mut self.effects), site::now());
-        }
         ruling
     }
 }
 
-/// Are the effects of a call for the end of the transaction, or is this the end?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    Later,
-    Now,
+/// The plugins' tables, as the session's hooks write into them.
+struct Table(Arc<dyn Store>);
+
+impl Keeper for Table {
+    fn keep<'a>(
+        &'a self,
+        tenant: Tenant,
+        writes: Vec<KvWrite>,
+        pace: Pace,
+    ) -> Waiting<'a, Result<(), KeepError>> {
+        let now = site::now();
+        let effects = writes.iter().map(|write| kv_effect(write, now)).collect();
+        let operation = self.0.operation_id();
+        let pending = self.0.commit(&Access::system(tenant), operation, effects);
+        if pace == Pace::Behind {
+            tokio::spawn(async move {
+                if let Err(error) = pending.await {
+                    lost(&error);
+                }
+            });
+            return Box::pin(std::future::ready(Ok(())));
+        }
+        Box::pin(async move {
+            pending.await.map_err(|error| match error {
+                store::Error::Conflict => KeepError::Conflict,
+                error => KeepError::Unavailable(Unavailable(error.to_string())),
+            })
+        })
+    }
+}
+
+fn lost(error: &store::Error) {
+    tracing::warn!(%error, "what a refusing plugin wanted to keep was not kept");
 }
 
 /// A submission is one only to the domain of the person who submits; to all others it comes in.
@@ -156,7 +198,7 @@ pub(super) fn keep_refused(site: &Site, domain: DomainId, ruling: &Ruling) {
     );
     tokio::spawn(async move {
         if let Err(error) = pending.await {
-            tracing::warn!(%error, "what a refusing plugin wanted to keep was not kept");
+            lost(&error);
         }
     });
 }
@@ -172,7 +214,7 @@ pub(crate) fn kv_effects(effects: &[plugin::Effect], now: Timestamp) -> Vec<Effe
         .collect()
 }
 
-fn kv_effect(write: &plugin::KvWrite, now: Timestamp) -> Effect {
+fn kv_effect(write: &KvWrite, now: Timestamp) -> Effect {
     let (plugin, key) = (write.plugin.clone(), write.key.clone().into_bytes());
     let expires = write
         .ttl_seconds
@@ -265,6 +307,16 @@ pub(crate) enum StoredMessage {
     Stored(Content),
 }
 
+impl StoredMessage {
+    /// Bytes of it.
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Arriving(body) => body.len(),
+            Self::Stored(content) => content.size(),
+        }
+    }
+}
+
 impl MessageSource for StoredMessage {
     fn is_in_memory(&self) -> bool {
         match self {
@@ -274,10 +326,7 @@ impl MessageSource for StoredMessage {
     }
 
     fn size(&self) -> u64 {
-        match self {
-            Self::Arriving(body) => body.len(),
-            Self::Stored(content) => content.size(),
-        }
+        self.length()
     }
 
     fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {

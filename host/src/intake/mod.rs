@@ -14,11 +14,18 @@ mod hooks;
 pub(crate) mod internal;
 mod message;
 mod plan;
+mod quota;
 mod recipient;
 mod steps;
 mod trace;
 
-pub(crate) use context::{Fate, MessageContext, Mode, RecipientContext, StepSentence, Transaction};
+pub(crate) use context::{
+    Fate, MessageContext, Mode, RecipientContext, StepSentence, Transaction, Undeliverable,
+};
 pub(crate) use hooks::{StoredMessage, kv_effects, observe, sentence};
-pub(crate) use plan::{OptionWork, STAGE_DELIVER, STAGE_ROUTE, Undeliverable, actions_for};
+pub(crate) use plan::{
+    MAILBOX_ONLY, OptionWork, STAGE_DELIVER, STAGE_ROUTE, Vouched, actions_for, entering,
+};
+pub(crate) use quota::{Ledger, Trust, quotas_of};
+pub(crate) use recipient::quota::{is_for_postmaster, over_quota};
 pub(crate) use steps::{run_message, run_recipient};

@@ -4,19 +4,21 @@
 //! The bytes of a message are the same for everybody; each domain has its own trace fields and
 //! edits in front of them, each mailbox its `Return-Path` and `Delivered-To`.
 
+mod draft;
+
 use std::collections::BTreeMap;
 
-use mail::{Access, DomainId, Envelope, Mailbox, OperationId, Reply, Tenant, Timestamp, trace};
+use mail::trace::{self, Hop};
+use mail::{Access, DomainId, Envelope, Mailbox, Tenant, Timestamp};
 use routing::{NextHop, Owner as OptionOwner, Target};
 use serde::{Deserialize, Serialize};
-use store::{
-    Accept, Action, Flags, Parked, ParkedReason, Part, Piece, Place, Quota, Recipient, Work,
-};
+use store::{Accept, Action, Flags, Owner, Parked, ParkedReason, Part, Piece, Place, Quota, Work};
 
-use super::context::Taken;
+use super::context::{StepSentence, Taken, Told, Undeliverable};
 use super::hooks::Ruling;
-use super::trace::lines;
+use super::quota::{Trust, quotas_of};
 use crate::site::Site;
+use draft::Draft;
 
 /// What a queue row of a delivery option needs to know; the settings are read from the
 /// directory at the attempt, so a change there counts at once.
@@ -33,23 +35,46 @@ pub(crate) struct OptionWork {
 
 /// A queue row that takes the message way again.
 pub(crate) const STAGE_ROUTE: &str = "route";
+/// The context of a row that stands for the mailbox alone: options have rows of their own.
+pub(crate) const MAILBOX_ONLY: &[u8] = b"mailbox";
 /// Queue rows of delivery options begin so.
 pub(crate) const STAGE_DELIVER: &str = "deliver:";
 
-/// A recipient that cannot be delivered to although the message was accepted: it becomes a
-/// report.
-#[derive(Debug, Clone)]
-pub(crate) struct Undeliverable {
-    pub(crate) address: Mailbox,
-    pub(crate) original: String,
-    pub(crate) reply: Reply,
+/// Is it known that the sender's address is that of who sent it? Where it is not, what a plugin
+/// refuses after the message was taken is kept aside instead of reported (no backscatter).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Vouched {
+    Yes,
+    No,
+}
+
+/// What a `route` row knows whose recipient has not passed its domain's hooks. Rows that have
+/// passed them carry nothing: they take the message way only, and no plugin is asked twice.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct RouteWork {
+    vouched: Vouched,
+}
+
+/// The work of a row that enters its domain again, hooks and all.
+fn enter_again(vouched: Vouched) -> Work {
+    Work::Process {
+        stage: STAGE_ROUTE.to_owned(),
+        // A struct of one enum always has a JSON form.
+        context: serde_json::to_vec(&RouteWork { vouched }).unwrap_or_default(),
+    }
+}
+
+/// Does a `route` row still have to pass its domain's hooks?
+pub(crate) fn entering(context: &[u8]) -> Option<Vouched> {
+    let work: RouteWork = serde_json::from_slice(context).ok()?;
+    Some(work.vouched)
 }
 
 /// A message to be planned.
 pub(crate) struct Plan<'a> {
     pub(crate) site: &'a Site,
     pub(crate) envelope: &'a Envelope,
-    pub(crate) operation: OperationId,
+    pub(crate) hop: Hop,
     pub(crate) recipients: &'a [Taken],
     /// The domain of the person who submits: its hooks decide about every copy.
     pub(crate) submitter: Option<DomainId>,
@@ -58,122 +83,73 @@ pub(crate) struct Plan<'a> {
     /// The message without our trace fields.
     pub(crate) pieces: Vec<Piece>,
     /// Sentences about the message as a whole.
-    pub(crate) sentences: &'a [super::context::StepSentence],
+    pub(crate) sentences: &'a [StepSentence],
+    /// What was found to be undeliverable before.
+    pub(crate) undeliverable: &'a [Undeliverable],
+    pub(crate) told: Told,
+    pub(crate) vouched: Vouched,
+    /// Are the numbers about quotas believed?
+    pub(crate) trust: Trust,
+}
+
+/// What comes of a plan.
+pub(crate) struct Planned {
+    pub(crate) accept: Accept,
+    /// The sender is told of these.
+    pub(crate) undeliverable: Vec<Undeliverable>,
+    /// Nobody but the trace is told of these.
+    pub(crate) dropped: Vec<Undeliverable>,
+    /// Whose copies wait for room.
+    pub(crate) waiting: Vec<Mailbox>,
+}
+
+impl Planned {
+    /// Does anybody get a copy, now or later?
+    pub(crate) fn is_for_somebody(&self) -> bool {
+        self.copies() > 0
+    }
+
+    /// The first who waits, where nobody gets more than a place in the queue for want of room.
+    pub(crate) fn all_full(&self) -> Option<&Mailbox> {
+        let is_all = self.copies() == self.waiting.len() && self.undeliverable.is_empty();
+        self.waiting.first().filter(|_| is_all)
+    }
+
+    fn copies(&self) -> usize {
+        let recipients = self.accept.parts.iter().flat_map(|part| &part.recipients);
+        recipients.map(|recipient| recipient.actions.len()).sum()
+    }
+
+    /// Counts what was dropped, once it is sure.
+    pub(crate) fn count_dropped(site: &Site, envelope: &Envelope, dropped: &[Undeliverable]) {
+        for lost in dropped {
+            let domain = lost.domain.as_ref().map(|domain| &domain.name);
+            let status = lost.reply.enhanced().map(|status| status.to_string());
+            site.metrics
+                .drop_recipient(domain, status.as_deref().unwrap_or("-"));
+            tracing::warn!(
+                envelope = %envelope.id, address = %lost.address, original = lost.original, reply = %lost.reply,
+                "a recipient was dropped from a message that others got"
+            );
+        }
+    }
 }
 
 impl Plan<'_> {
     /// The accept, and what cannot be delivered.
-    pub(crate) fn make(self) -> (Accept, Vec<Undeliverable>) {
-        let now = self.envelope.received;
-        let mut parts: BTreeMap<Option<DomainId>, Part> = BTreeMap::new();
-        let mut undeliverable = Vec::new();
+    pub(crate) fn make(&self) -> Planned {
+        let mut draft = Draft::new(self);
+        for failed in self.undeliverable {
+            draft.fail(failed.clone());
+        }
         for taken in self.recipients {
-            let ruling = taken
-                .domain
-                .as_ref()
-                .and_then(|domain| self.rulings.get(&domain.id));
-            let mut fate = taken.fate.clone();
-            for ruling in ruling.into_iter().chain(self.submitters_ruling()) {
-                fate.add(ruling);
-            }
-            if fate.discard {
-                self.part(
-                    &mut parts,
-                    None,
-                    taken.domain.as_ref().map(|domain| domain.id),
-                )
-                .trace
-                .extend(lines(
-                    &[super::context::StepSentence {
-                        step: "discard".to_owned(),
-                        text: "a plugin discards it".to_owned(),
-                    }],
-                    Some(taken.id),
-                    now,
-                ));
-                continue;
-            }
-            if let Some(reply) = ruling.and_then(|ruling| ruling.refusal.clone()) {
-                let (address, original) = (taken.address.clone(), taken.original.clone());
-                undeliverable.push(Undeliverable {
-                    address,
-                    original,
-                    reply,
-                });
-                continue;
-            }
-            let mut by_address: BTreeMap<(Option<DomainId>, Mailbox, Kind), Vec<Action>> =
-                BTreeMap::new();
-            for target in &taken.targets {
-                if let Target::Refused { address, reply } = target
-                    && reply.0.code().is_permanent()
-                {
-                    let (address, reply) = (address.clone(), reply.0.clone());
-                    undeliverable.push(Undeliverable {
-                        address,
-                        original: taken.original.clone(),
-                        reply,
-                    });
-                    continue;
-                }
-                let (domain, address, kind) = place_of(target, taken);
-                let mut actions = actions_for(self.site, target, ruling, now);
-                if let Some(reason) = &fate.quarantine {
-                    actions = vec![parked(target, ruling, reason, now)];
-                }
-                by_address
-                    .entry((domain, address, kind))
-                    .or_default()
-                    .extend(actions);
-            }
-            for ((domain, address, kind), actions) in by_address {
-                let own = taken.domain.as_ref().map(|domain| domain.id);
-                let part = self.part(&mut parts, domain, own);
-                part.trace
-                    .extend(lines(&taken.sentences, Some(taken.id), now));
-                part.recipients.push(Recipient {
-                    id: self.site.store.recipient_id(),
-                    original: taken.original.clone(),
-                    prefix: prefix(self.envelope, &address, kind),
-                    address,
-                    actions,
-                });
-            }
+            draft.add(taken);
         }
-        if self
-            .submitters_ruling()
-            .is_some_and(|ruling| !ruling.effects.is_empty())
-        {
-            // The effects come with the part, also where nobody of that domain gets a copy.
-            self.part(&mut parts, self.submitter, None);
-        }
-        for part in parts.values_mut() {
-            part.trace.extend(lines(self.sentences, None, now));
-        }
-        let parts = parts.into_values().collect();
-        (
-            Accept {
-                operation: self.operation,
-                envelope: self.envelope.clone(),
-                parts,
-            },
-            undeliverable,
-        )
+        draft.finish(self.site.store.operation_id())
     }
 
     fn submitters_ruling(&self) -> Option<&Ruling> {
         self.submitter.and_then(|id| self.rulings.get(&id))
-    }
-
-    /// The part of a domain, made when it is first needed.
-    fn part<'p>(
-        &self,
-        parts: &'p mut BTreeMap<Option<DomainId>, Part>,
-        domain: Option<DomainId>,
-        own: Option<DomainId>,
-    ) -> &'p mut Part {
-        let domain = domain.or(own);
-        parts.entry(domain).or_insert_with(|| self.new_part(domain))
     }
 
     fn new_part(&self, domain: Option<DomainId>) -> Part {
@@ -187,6 +163,7 @@ impl Plan<'_> {
         };
         part.pieces = vec![Piece::Private(trace::received(
             self.envelope,
+            self.hop,
             self.site.hostname.as_str(),
             single,
         ))];
@@ -203,7 +180,7 @@ impl Plan<'_> {
             part.effects.clone_from(&ruling.effects);
         }
         if let Some(entry) = entry {
-            part.domain_quota = quota(entry.quota_bytes, entry.quota_messages);
+            part.domain_quota = quotas_of(self.site, entry.id, Owner::Domain).1;
         }
         part
     }
@@ -270,37 +247,31 @@ pub(crate) fn actions_for(
     let expires = now.plus_seconds(site.settings().config.limits.queue_life_seconds);
     match target {
         Target::Mailbox { domain, person, .. } => {
-            let (place, quota) = place_for(site, *domain, *person);
             vec![Action::Mailbox {
-                place,
+                place: Place::Inbox(*person),
                 flags: Flags::NONE,
-                quota,
+                quota: quotas_of(site, *domain, Owner::Person(*person)).0,
             }]
         }
-        _ => match work_for(target, ruling) {
-            Work::Process { stage, context } => vec![Action::Process {
-                stage,
-                context,
-                due: now,
-                expires,
-            }],
-            Work::Remote { channel, next_hop } => vec![Action::Remote {
-                channel,
-                next_hop,
-                due: now,
-                expires,
-            }],
-        },
+        _ => vec![action_of(work_for(target, ruling), now, expires)],
     }
 }
 
-/// The INBOX of a person, with the quota in force.
-pub(crate) fn place_for(site: &Site, domain: DomainId, person: mail::PersonId) -> (Place, Quota) {
-    let entry = site.directory.known_person(domain, person);
-    let quota = entry.map_or(Quota::NONE, |entry| {
-        quota(entry.quota_bytes, entry.quota_messages)
-    });
-    (Place::Inbox(person), quota)
+fn action_of(work: Work, due: Timestamp, expires: Timestamp) -> Action {
+    match work {
+        Work::Process { stage, context } => Action::Process {
+            stage,
+            context,
+            due,
+            expires,
+        },
+        Work::Remote { channel, next_hop } => Action::Remote {
+            channel,
+            next_hop,
+            due,
+            expires,
+        },
+    }
 }
 
 fn work_for(target: &Target, ruling: Option<&Ruling>) -> Work {
@@ -336,7 +307,11 @@ fn work_for(target: &Target, ruling: Option<&Ruling>) -> Work {
                 next_hop,
             }
         }
-        Target::Mailbox { .. } | Target::Refused { .. } => Work::Process {
+        Target::Mailbox { .. } => Work::Process {
+            stage: STAGE_ROUTE.to_owned(),
+            context: MAILBOX_ONLY.to_vec(),
+        },
+        Target::Refused { .. } => Work::Process {
             stage: STAGE_ROUTE.to_owned(),
             context: Vec::new(),
         },
@@ -353,15 +328,4 @@ fn parked(target: &Target, ruling: Option<&Ruling>, reason: &str, now: Timestamp
         resume: work_for(target, ruling),
         expires: Some(now.plus_seconds(QUARANTINE_DAYS * 24 * 3600)),
     })
-}
-
-fn quota(bytes: directory::Quota, messages: directory::Quota) -> Quota {
-    let limit = |quota| match quota {
-        directory::Quota::Limit(limit) => Some(limit),
-        directory::Quota::Default | directory::Quota::Unlimited => None,
-    };
-    Quota {
-        bytes: limit(bytes),
-        messages: limit(messages),
-    }
 }

@@ -26,6 +26,10 @@ const RECIPIENT: &[Step<RecipientStep>] = &[
         run: |context| Box::pin(recipient::route::run(context)),
     },
     Step {
+        name: "quota",
+        run: |context| Box::pin(recipient::quota::run(context)),
+    },
+    Step {
         name: "group",
         run: |context| Box::pin(recipient::group::run(context)),
     },

@@ -30,6 +30,7 @@ use tokio::sync::Notify;
 
 use super::sign_in::access;
 use super::{SignIn, SignedIn, Watchdog};
+use crate::intake::quotas_of;
 use crate::site::Site;
 
 use account::{Account, Quotas};
@@ -183,25 +184,6 @@ struct SiteQuotas {
 
 impl Quotas for SiteQuotas {
     fn of(&self, access: &mail::Access, owner: Owner) -> (Quota, Quota) {
-        let limit = |quota| match quota {
-            directory::Quota::Limit(limit) => Some(limit),
-            directory::Quota::Default | directory::Quota::Unlimited => None,
-        };
-        let domain = self.site.directory.known_domain(access.domain());
-        let domain = domain.map_or(Quota::NONE, |entry| Quota {
-            bytes: limit(entry.quota_bytes),
-            messages: limit(entry.quota_messages),
-        });
-        let owner = match owner {
-            Owner::Person(person) => {
-                let entry = self.site.directory.known_person(access.domain(), person);
-                entry.map_or(Quota::NONE, |entry| Quota {
-                    bytes: limit(entry.quota_bytes),
-                    messages: limit(entry.quota_messages),
-                })
-            }
-            Owner::Group(_) | Owner::Domain => Quota::NONE,
-        };
-        (owner, domain)
+        quotas_of(&self.site, access.domain(), owner)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use directory::Login;
+use mail::trace::Hop;
 use mail::{Body, Direction, Envelope, Mailbox, Reply, ReversePath, Service, Transport, words};
 use net::{Connection, DriveOptions, Handler};
 use routing::Sender;
@@ -51,6 +52,7 @@ pub(super) async fn attend(
         service,
         transport: transport.clone(),
         helo: String::new(),
+        hop: Hop::Smtp,
         login: None,
         open: None,
         watchdog,
@@ -71,6 +73,7 @@ struct Adapter {
     service: Service,
     transport: Transport,
     helo: String,
+    hop: Hop,
     login: Option<Box<Login>>,
     open: Option<Open>,
     watchdog: Watchdog,
@@ -89,9 +92,12 @@ impl Handler<Server> for Adapter {
         match ask {
             Ask::Connect { .. } | Ask::Quit => Answer::Accept,
             Ask::Hello {
-                name, transport, ..
+                name,
+                extended,
+                transport,
             } => {
                 self.helo = name;
+                self.hop = if extended { Hop::Esmtp } else { Hop::Smtp };
                 self.transport = transport;
                 Answer::Accept
             }
@@ -193,6 +199,7 @@ impl Adapter {
                 declared_size: parameters.size,
                 envelope: self.envelope(reverse_path, parameters),
                 sender,
+                hop: self.hop,
                 submitter,
                 mode: Mode::Real,
                 recipients: Vec::new(),
@@ -290,6 +297,7 @@ impl Adapter {
             transaction: &mut transaction,
             body,
             rulings: BTreeMap::new(),
+            undeliverable: Vec::new(),
             sentences: Vec::new(),
         };
         let (step, reply) = run_message(&mut context).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use delivery::report::Kind;
 use directory::DomainEntry;
-use mail::{EnhancedStatus, Outcome, Timestamp, limits, words};
+use mail::{Access, EnhancedStatus, Outcome, Timestamp, limits, words};
 use store::{Effect, Lease, Parked, ParkedReason, Piece, Settled, Settlement, TraceLine};
 
 use super::steps::{self, Progress};
@@ -63,11 +63,36 @@ impl Attempt<'_> {
     }
 }
 
+/// How often an attempt is made again at once because a value that a plugin saw has another
+/// content by the time of the commit.
+const RERUNS: usize = 3;
+
 /// Makes the attempt and settles the row.
 pub(super) async fn run(site: &Site, lease: Lease) {
+    let mut reruns = 0;
+    loop {
+        let settlement = make(site, &lease).await;
+        match site.store.complete(&lease, settlement).await {
+            Ok(_) => return,
+            Err(store::Error::Conflict) if reruns < RERUNS && !has_acted(site, &lease) => {
+                reruns += 1;
+            }
+            Err(error) => return again(site, &lease, &error).await,
+        }
+    }
+}
+
+/// Did the attempt begin something outside of the store? That is not done twice at once.
+fn has_acted(site: &Site, lease: &Lease) -> bool {
+    let access = Access::system(lease.tenant());
+    let row = site.store.queue_row(&access, lease.row.id);
+    row.map_or(true, |row| row.started.is_some())
+}
+
+async fn make(site: &Site, lease: &Lease) -> Settlement {
     let mut attempt = Attempt {
         site,
-        lease: &lease,
+        lease,
         now: site::now(),
         domain: None,
         effects: Vec::new(),
@@ -75,16 +100,18 @@ pub(super) async fn run(site: &Site, lease: Lease) {
         park: None,
     };
     let (step, progress) = steps::run(&mut attempt).await;
-    let settlement = settlement(&mut attempt, step, progress).await;
-    if let Err(error) = site.store.complete(&lease, settlement).await {
-        again(site, &lease, &error).await;
-    }
+    settlement(&mut attempt, step, progress).await
 }
 
-/// The commit was refused, and nothing of it happened. The row is tried again: at once where a
+/// The commit was refused, and nothing of it happened. The row is tried again: soon where a
 /// plugin's value changed meanwhile (`compare-and-set`), else after the usual pause.
 async fn again(site: &Site, lease: &Lease, error: &store::Error) {
-    tracing::error!(row = %lease.row.id, %error, "an attempt could not be settled");
+    let is_full = matches!(error, store::Error::OverQuota(_));
+    if is_full {
+        tracing::info!(row = %lease.row.id, "a mailbox is full; the delivery waits");
+    } else {
+        tracing::error!(row = %lease.row.id, %error, "an attempt could not be settled");
+    }
     let pause = match error {
         // Another worker has it, or the server stops.
         store::Error::Stale | store::Error::Closed => return,
@@ -95,10 +122,18 @@ async fn again(site: &Site, lease: &Lease, error: &store::Error) {
             .limits
             .retry_pause_seconds(lease.row.attempts + 1),
     };
+    let domain = site.directory.known_domain(lease.row.domain);
+    let domain = domain.as_ref().map_or("-", |domain| domain.name.as_str());
+    let labels = [lease.row.work.channel(), domain, "unsettled"];
+    site.metrics.attempts.with_label_values(&labels).inc();
+    let address = lease.row.address.to_string();
     let settled = Settled::Retry {
         due: site::now().plus_seconds(pause),
-        status: None,
-        text: format!("the outcome could not be written: {error}"),
+        status: words::OVER_QUOTA.enhanced().filter(|_| is_full),
+        text: match is_full {
+            true => words::OVER_QUOTA.text_with(&[("address", &address)]),
+            false => format!("the outcome could not be written: {error}"),
+        },
         delay_told: lease.row.delay_told,
     };
     let settlement = Settlement::new(site.store.operation_id(), settled);

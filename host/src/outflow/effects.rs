@@ -1,13 +1,15 @@
 //! What a delivery plugin wants to happen, as values of the store.
 
+use std::sync::Arc;
+
 use mail::{Body, Mailbox, Outcome, words};
 use plugin::{Forward, Submission};
 use routing::{Routed, Target};
-use store::{Effect, Flags, NewMessage, Piece, Place};
+use store::{Effect, Flags, NewMessage, Owner, Piece, Place};
 
 use super::attempt::{Attempt, unreadable};
-use crate::intake::Undeliverable;
-use crate::intake::internal::{self, Internal, Returned};
+use crate::intake::internal::{self, Entered, Internal, Returned};
+use crate::intake::{StoredMessage, Undeliverable, Vouched, quotas_of};
 use crate::site;
 
 /// How an effect that cannot be applied ends the attempt.
@@ -38,14 +40,27 @@ pub(super) async fn submit(attempt: &mut Attempt<'_>, submission: &Submission) -
     let message = submission
         .render(site::now(), &message_id, &from, &original, &boundary)
         .map_err(|error| option_deferred(&error.to_string()))?;
-    let (pieces, body) = body_of(attempt, &message)?;
+    let body = internal::body_of(attempt.site, &message)
+        .await
+        .map_err(|error| unreadable(&error))?;
+    let kind = if message.is_ascii() {
+        Body::SevenBit
+    } else {
+        Body::EightBitMime
+    };
+    let utf8 = submission.recipients.iter().any(Mailbox::is_utf8);
+    let sender = submission.reverse_path.clone();
     let mail = Internal {
-        reverse_path: submission.reverse_path.clone(),
+        envelope: internal::envelope(attempt.site, sender, kind, utf8),
+        // Null, or of the own domain: the plugin runtime has checked it.
+        vouched: match submission.reverse_path.is_null() {
+            true => Vouched::No,
+            false => Vouched::Yes,
+        },
         recipients: submission.recipients.clone(),
-        pieces,
+        pieces: vec![body.piece()],
         head: message,
-        body,
-        utf8: submission.recipients.iter().any(Mailbox::is_utf8),
+        whole: Arc::new(StoredMessage::Arriving(body)),
     };
     send(attempt, mail).await
 }
@@ -54,20 +69,69 @@ pub(super) async fn submit(attempt: &mut Attempt<'_>, submission: &Submission) -
 pub(super) async fn forward(attempt: &mut Attempt<'_>, forward: &Forward) -> Applied {
     let head = attempt.head().map_err(|error| unreadable(&error))?;
     let row = &attempt.lease.row;
+    let sender = forward.reverse_path.clone();
+    // The original sender is known only of people that signed in; any other is an address of the
+    // own domain.
+    let is_original = sender == row.envelope.reverse_path;
+    let is_known = !is_original || row.envelope.authenticated.is_some();
+    let vouched = match is_known && !sender.is_null() {
+        true => Vouched::Yes,
+        false => Vouched::No,
+    };
     let mail = Internal {
-        reverse_path: forward.reverse_path.clone(),
+        envelope: internal::envelope(attempt.site, sender, row.envelope.body, row.utf8),
+        vouched,
         recipients: forward.recipients.clone(),
         pieces: vec![attempt.whole()],
         head,
-        body: row.envelope.body,
-        utf8: row.utf8,
+        whole: stored(attempt)?,
     };
     send(attempt, mail).await
 }
 
+/// The row's recipient comes to its domain again, hooks and all. How the attempt ends.
+pub(super) async fn enter(
+    attempt: &mut Attempt<'_>,
+    vouched: Vouched,
+) -> Result<Outcome, Box<Outcome>> {
+    let head = attempt.head().map_err(|error| unreadable(&error))?;
+    let row = &attempt.lease.row;
+    let mail = Internal {
+        envelope: row.envelope.clone(),
+        vouched,
+        recipients: vec![row.address.clone()],
+        pieces: vec![attempt.whole()],
+        head,
+        whole: stored(attempt)?,
+    };
+    match internal::again(attempt.site, mail).await {
+        Entered::Later(reply) | Entered::Never(reply) => Ok(internal::outcome(&reply)),
+        Entered::In(accept, undeliverable) => {
+            if let Some(accept) = accept {
+                attempt.effects.push(Effect::Accept(Box::new(accept)));
+            }
+            let returned = attempt.returned().map_err(|error| unreadable(&error))?;
+            tell(attempt, &undeliverable, returned).await?;
+            let text = "it has passed the domain's plugins".to_owned();
+            Ok(Outcome::Done { text })
+        }
+    }
+}
+
+/// The message of the row, for hooks.
+fn stored(attempt: &Attempt<'_>) -> Result<Arc<StoredMessage>, Box<Outcome>> {
+    let content = attempt.site.store.leased_content(attempt.lease);
+    let content = content.map_err(|error| unreadable(&error))?;
+    Ok(Arc::new(StoredMessage::Stored(content)))
+}
+
 /// A copy in a mailbox.
-pub(super) fn file(attempt: &mut Attempt<'_>, place: Option<Place>, names: &[String]) -> Applied {
-    let Some(place) = place else {
+pub(super) fn file(
+    attempt: &mut Attempt<'_>,
+    place: Option<(Place, Owner)>,
+    names: &[String],
+) -> Applied {
+    let Some((place, owner)) = place else {
         return Err(Box::new(option_deferred("the mailbox is gone")));
     };
     let row = &attempt.lease.row;
@@ -82,6 +146,7 @@ pub(super) fn file(attempt: &mut Attempt<'_>, place: Option<Place>, names: &[Str
     }
     message.received = Some(row.envelope.received);
     message.utf8 = row.utf8;
+    (message.owner_quota, message.domain_quota) = quotas_of(attempt.site, row.domain, owner);
     attempt.effects.push(Effect::Append {
         place,
         message: Box::new(message),
@@ -106,7 +171,7 @@ pub(super) async fn split(
 }
 
 async fn send(attempt: &mut Attempt<'_>, mail: Internal) -> Applied {
-    let reverse_path = mail.reverse_path.clone();
+    let reverse_path = mail.envelope.reverse_path.clone();
     let (accept, undeliverable) = internal::plan(attempt.site, mail).await;
     if let Some(accept) = accept {
         attempt.effects.push(Effect::Accept(Box::new(accept)));
@@ -136,22 +201,6 @@ async fn tell(
         attempt.effects.push(Effect::Accept(Box::new(report)));
     }
     Ok(())
-}
-
-fn body_of(attempt: &Attempt<'_>, message: &[u8]) -> Result<(Vec<Piece>, Body), Box<Outcome>> {
-    let mut writer = attempt
-        .site
-        .store
-        .begin_body()
-        .map_err(|error| unreadable(&error))?;
-    writer.write(message).map_err(|error| unreadable(&error))?;
-    let body = writer.finish().map_err(|error| unreadable(&error))?;
-    let kind = if message.is_ascii() {
-        Body::SevenBit
-    } else {
-        Body::EightBitMime
-    };
-    Ok((vec![body.piece()], kind))
 }
 
 fn option_deferred(detail: &str) -> Outcome {

@@ -11,6 +11,7 @@ use plugin::{CircuitChange, CircuitNotice, FailurePolicy, Submission};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::intake::internal::{self, Internal};
+use crate::intake::{StoredMessage, Vouched};
 use crate::site::{self, Site};
 
 /// How often the gauge is brought in line with what runs.
@@ -120,20 +121,20 @@ async fn write(
     let bytes = message
         .render(site::now(), &message_id, &from, b"", "")
         .map_err(|error| anyhow::anyhow!("{error}"))?;
-    let mut writer = site.store.begin_body()?;
-    writer.write(&bytes)?;
-    let body = writer.finish()?;
+    let body = internal::body_of(site, &bytes).await?;
+    let kind = if bytes.is_ascii() {
+        Body::SevenBit
+    } else {
+        Body::EightBitMime
+    };
+    let utf8 = message.recipients.iter().any(Mailbox::is_utf8);
     let mail = Internal {
-        reverse_path: ReversePath::Null,
-        utf8: message.recipients.iter().any(Mailbox::is_utf8),
+        envelope: internal::envelope(site, ReversePath::Null, kind, utf8),
+        vouched: Vouched::No,
         recipients: message.recipients,
         pieces: vec![body.piece()],
-        body: if bytes.is_ascii() {
-            Body::SevenBit
-        } else {
-            Body::EightBitMime
-        },
         head: bytes,
+        whole: Arc::new(StoredMessage::Arriving(body)),
     };
     let (accept, refused) = internal::plan(site, mail).await;
     if let Some(accept) = accept {

@@ -8,6 +8,17 @@ use std::net::IpAddr;
 use crate::header::{HeaderBuilder, HeaderError};
 use crate::{Domain, Envelope, Mailbox, ReversePath};
 
+/// How a message came to where the field is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    /// From a peer that said HELO.
+    Smtp,
+    /// From a peer that said EHLO.
+    Esmtp,
+    /// From this server itself: there is no peer to name.
+    Inside,
+}
+
 /// `Received`, with CRLF. `recipient` is named only where the message goes to one alone: a
 /// trace must not show who else got it (RFC 5321 §7.6).
 ///
@@ -15,9 +26,14 @@ use crate::{Domain, Envelope, Mailbox, ReversePath};
 /// Received: from mx.example ([192.0.2.1]) by mail.abc.test (Postroom) with ESMTPS id q2a
 ///  for <ann@abc.test>; Mon, 23 Nov 2026 14:00:00 +0000
 /// ```
-pub fn received(envelope: &Envelope, server: &str, recipient: Option<&Mailbox>) -> Vec<u8> {
-    let from = envelope
-        .peer
+pub fn received(
+    envelope: &Envelope,
+    hop: Hop,
+    server: &str,
+    recipient: Option<&Mailbox>,
+) -> Vec<u8> {
+    let peer = envelope.peer.filter(|_| hop != Hop::Inside);
+    let from = peer
         .map(|peer| {
             format!(
                 "from {} ({}) ",
@@ -26,9 +42,8 @@ pub fn received(envelope: &Envelope, server: &str, recipient: Option<&Mailbox>) 
             )
         })
         .unwrap_or_default();
-    let with = envelope
-        .peer
-        .map(|_| format!(" with {}", protocol(envelope)))
+    let with = peer
+        .map(|_| format!(" with {}", protocol(envelope, hop)))
         .unwrap_or_default();
     let recipient = recipient
         .filter(|mailbox| envelope.utf8 || !mailbox.is_utf8())
@@ -64,8 +79,11 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     }
 }
 
-/// RFC 3848, RFC 6531 §4.3.
-const fn protocol(envelope: &Envelope) -> &'static str {
+/// RFC 3848 §2, RFC 6531 §4.3: after HELO there are no extensions, whatever is under it.
+const fn protocol(envelope: &Envelope, hop: Hop) -> &'static str {
+    if matches!(hop, Hop::Smtp) {
+        return "SMTP";
+    }
     match (
         envelope.utf8,
         envelope.encrypted,

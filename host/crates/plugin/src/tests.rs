@@ -6,6 +6,7 @@ mod delivery;
 mod forged;
 mod hostile;
 mod inert;
+mod keep;
 mod ledger;
 mod loading;
 mod policy;

@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use mail::{Mailbox, Reply, Tenant, words};
 
-use crate::asking::{Ask, verdict_of};
+use crate::asking::{Ask, Asked, verdict_of};
 use crate::binding::Binding;
 use crate::chain::{Chain, DecisionGroup};
-use crate::effect::Effect;
+use crate::effect::{Effect, KvWrite};
+use crate::error::CallFailure;
 use crate::facts::{Notes, SessionFacts};
 use crate::hook::Hook;
+use crate::keep::{KeepError, Keeper, Pace, RERUNS};
 use crate::live::{Live, Question};
 use crate::report::{HookReport, Stamp};
 use crate::runtime::Runtime;
@@ -38,6 +40,17 @@ pub struct Transaction {
     opening: Option<Decision>,
     /// By binding.
     lives: HashMap<String, Live>,
+    notes: Notes,
+    score: f64,
+    delayed_ms: u32,
+    keeper: Option<Arc<dyn Keeper>>,
+    /// As it was before `data` was asked, which may be asked again.
+    before_data: Option<BeforeData>,
+}
+
+/// What `data` adds to.
+#[derive(Clone)]
+struct BeforeData {
     notes: Notes,
     score: f64,
     delayed_ms: u32,
@@ -74,11 +87,22 @@ impl Runtime {
             notes: Notes::default(),
             score: 0.0,
             delayed_ms: 0,
+            keeper: None,
+            before_data: None,
         }
     }
 }
 
 impl Transaction {
+    /// From now on what the session's hooks write is kept by `keeper`, call by call, instead of
+    /// standing in the reports. What `data` writes stands there in any case: it belongs to the
+    /// commit of the message.
+    #[must_use]
+    pub fn keeping(mut self, keeper: Arc<dyn Keeper>) -> Self {
+        self.keeper = Some(keeper);
+        self
+    }
+
     /// The chain it has pinned.
     pub const fn chain(&self) -> &Arc<Chain> {
         &self.chain
@@ -142,12 +166,14 @@ impl Transaction {
         report
     }
 
-    /// Asks about the whole message, once for all recipients of the domain.
+    /// Asks about the whole message, once for all recipients of the domain. Where the commit of
+    /// the answer found a value changed it is asked again, as if for the first time.
     pub async fn data(
         &mut self,
         message: Arc<dyn MessageSource>,
         auth_results: Vec<String>,
     ) -> HookReport {
+        self.rewind();
         let mut report = HookReport::new();
         let mut decision = Decision::open();
         if self.chain.has(Hook::Data, self.facts.direction) {
@@ -183,6 +209,19 @@ impl Transaction {
         report.verdict = decision.verdict;
         report.decided_by = decision.by;
         report
+    }
+
+    /// Forgets what an earlier `data` left, or notes how it was before the first.
+    fn rewind(&mut self) {
+        let before = self.before_data.get_or_insert_with(|| BeforeData {
+            notes: self.notes.clone(),
+            score: self.score,
+            delayed_ms: self.delayed_ms,
+        });
+        let before = before.clone();
+        self.notes = before.notes;
+        self.score = before.score;
+        self.delayed_ms = before.delayed_ms;
     }
 
     fn trouble(&self) -> Reply {
@@ -259,19 +298,38 @@ impl Transaction {
         recipient: Option<&Mailbox>,
         report: &mut HookReport,
     ) -> Verdict {
-        let question = match (hook, recipient) {
-            (Hook::Rcpt, Some(recipient)) => Question::Recipient(recipient.to_string()),
-            _ => Question::Plain,
+        let mut live = self.lives.remove(&binding.spec.id);
+        let mut reruns = RERUNS;
+        let asked = loop {
+            let question = match (hook, recipient) {
+                (Hook::Rcpt, Some(recipient)) => Question::Recipient(recipient.to_string()),
+                _ => Question::Plain,
+            };
+            let ask = Ask {
+                hook,
+                facts: Arc::clone(facts),
+                message: view.clone(),
+                notes: self.notes.of(&binding.spec.plugin),
+                question,
+                live,
+            };
+            let mut asked = self.runtime.ask(binding, ask).await;
+            let writes = match self.keeper {
+                Some(_) if hook != Hook::Data => take_writes(&mut asked),
+                _ => Vec::new(),
+            };
+            let domain = self.facts.domain.as_str();
+            let refuses = verdict_of(binding, domain, &asked.report)
+                .refusal()
+                .is_some();
+            let keeper = self.keeper.clone();
+            match keep(keeper, self.tenant, writes, refuses).await {
+                Ok(()) => break asked,
+                Err(KeepError::Conflict) if reruns > 0 => reruns -= 1,
+                Err(error) => break unkept(asked, error),
+            }
+            live = asked.live;
         };
-        let ask = Ask {
-            hook,
-            facts: Arc::clone(facts),
-            message: view.clone(),
-            notes: self.notes.of(&binding.spec.plugin),
-            question,
-            live: self.lives.remove(&binding.spec.id),
-        };
-        let asked = self.runtime.ask(binding, ask).await;
         if let Some(live) = asked.live {
             self.lives.insert(binding.spec.id.clone(), live);
         }
@@ -342,6 +400,48 @@ async fn opened(
     }
     let opened = tokio::task::spawn_blocking(move || MessageView::open(message, auth_results));
     opened.await.map_err(io::Error::other)?
+}
+
+/// What a call has written into its table.
+fn take_writes(asked: &mut Asked) -> Vec<KvWrite> {
+    let mut writes = Vec::new();
+    for effect in std::mem::take(&mut asked.effects) {
+        match effect {
+            Effect::Kv(write) => writes.push(write),
+            other => asked.effects.push(other),
+        }
+    }
+    writes
+}
+
+async fn keep(
+    keeper: Option<Arc<dyn Keeper>>,
+    tenant: Tenant,
+    writes: Vec<KvWrite>,
+    refuses: bool,
+) -> Result<(), KeepError> {
+    let Some(keeper) = keeper.filter(|_| !writes.is_empty()) else {
+        return Ok(());
+    };
+    let compares = writes.iter().any(|write| write.expected.is_some());
+    let pace = match refuses && !compares {
+        true => Pace::Behind,
+        false => Pace::Durable,
+    };
+    keeper.keep(tenant, writes, pace).await
+}
+
+/// A call whose writes could not be kept has not returned well: nothing of it counts.
+fn unkept(mut asked: Asked, error: KeepError) -> Asked {
+    let cause = match error {
+        KeepError::Conflict => format!("its values changed {} times under it", RERUNS + 1),
+        KeepError::Unavailable(trouble) => trouble.to_string(),
+    };
+    asked.report.answer = Err(CallFailure::Host(cause));
+    asked.effects.clear();
+    asked.edits.clear();
+    asked.notes = None;
+    asked
 }
 
 /// A plugin of a domain cannot end the session of others: its `disconnect` refuses its own

@@ -69,8 +69,8 @@ pub use error::{Error, OpenError, Result};
 pub use mailbox::{Mailbox, NewMailbox, SpecialUse, Status};
 pub use memory::Memory;
 pub use message::{
-    Appended, Changes, ContentId, Copied, FlagChange, FlagOperation, Flags, Message, NewMessage,
-    Source,
+    Appended, Changes, ContentId, Copied, Destination, FlagChange, FlagOperation, Flags, Message,
+    NewMessage, Source,
 };
 pub use pending::Pending;
 pub use queue::{

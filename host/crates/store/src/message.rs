@@ -11,6 +11,28 @@ use crate::{Piece, QueueId, Quota};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContentId(pub u64);
 
+/// A mailbox that messages are copied or moved to, with the limits in force there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination {
+    /// Which.
+    pub mailbox: MailboxId,
+    /// Limit of its owner.
+    pub owner_quota: Quota,
+    /// Limit of the domain.
+    pub domain_quota: Quota,
+}
+
+/// Without limits.
+impl From<MailboxId> for Destination {
+    fn from(mailbox: MailboxId) -> Self {
+        Self {
+            mailbox,
+            owner_quota: Quota::NONE,
+            domain_quota: Quota::NONE,
+        }
+    }
+}
+
 /// System flags (RFC 3501 §2.3.2) as a set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Flags(u8);

@@ -16,10 +16,10 @@ use crate::sequencer::{Job, Log, Message as Order, Operation, Sequencer};
 use crate::shared::{Event, Shared};
 use crate::view::{View, ViewExt, Walk};
 use crate::{
-    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Effect, Error,
-    FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Place,
-    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Store,
-    TraceEntry, Usage, Watch, Watched, keys,
+    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Destination,
+    Effect, Error, FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner,
+    Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started,
+    Store, TraceEntry, Usage, Watch, Watched, keys,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
@@ -315,10 +315,10 @@ impl Store for Engine {
         operation: OperationId,
         from: MailboxId,
         uids: Vec<Uid>,
-        to: MailboxId,
+        to: Destination,
     ) -> Pending<Copied> {
         let access = *access;
-        self.run(move |tx| tx.copy(&access, operation, from, &uids, to))
+        self.run(move |tx| tx.copy(&access, operation, from, &uids, &to))
     }
 
     fn move_messages(
@@ -327,10 +327,10 @@ impl Store for Engine {
         operation: OperationId,
         from: MailboxId,
         uids: Vec<Uid>,
-        to: MailboxId,
+        to: Destination,
     ) -> Pending<Copied> {
         let access = *access;
-        self.run(move |tx| tx.move_messages(&access, operation, from, &uids, to))
+        self.run(move |tx| tx.move_messages(&access, operation, from, &uids, &to))
     }
 
     fn expunge(

@@ -7,10 +7,10 @@ use mail::{
 };
 
 use crate::{
-    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Effect,
-    FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Place,
-    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, TraceEntry,
-    Usage, Watch, Watched,
+    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Destination,
+    Effect, FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending,
+    Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started,
+    TraceEntry, Usage, Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.
@@ -142,23 +142,25 @@ pub trait Store: Send + Sync {
         uids: Vec<Uid>,
         change: FlagChange,
     ) -> Pending<Vec<Message>>;
-    /// Copies messages to another mailbox of the domain.
+    /// Copies messages to another mailbox of the domain: all, or none where they go over a
+    /// quota of the destination.
     fn copy(
         &self,
         access: &Access,
         operation: OperationId,
         from: MailboxId,
         uids: Vec<Uid>,
-        to: MailboxId,
+        to: Destination,
     ) -> Pending<Copied>;
-    /// Moves messages to another mailbox of the domain (RFC 6851).
+    /// Moves messages to another mailbox of the domain (RFC 6851). What stays with its owner
+    /// takes no more room, and moves also over quota.
     fn move_messages(
         &self,
         access: &Access,
         operation: OperationId,
         from: MailboxId,
         uids: Vec<Uid>,
-        to: MailboxId,
+        to: Destination,
     ) -> Pending<Copied>;
     /// Removes messages, whatever their flags; answers the UIDs that were there.
     fn expunge(

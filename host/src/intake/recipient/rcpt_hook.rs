@@ -2,8 +2,7 @@
 //! this recipient. Before a domain's first recipient its `connect`, `ehlo` and `mail` are asked;
 //! a refusal refuses that domain's recipients only.
 
-use super::super::context::{Flow, Mode, RecipientContext};
-use super::super::hooks::keep_refused;
+use super::super::context::{Flow, RecipientContext};
 use super::group::concerned;
 
 pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
@@ -17,9 +16,6 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
         let ruling = hooks.rcpt(context.site, &address).await;
         context.sentences.extend(ruling.sentences.iter().cloned());
         if let Some(reply) = &ruling.refusal {
-            if context.transaction.mode == Mode::Real {
-                keep_refused(context.site, id, &ruling);
-            }
             return Flow::Answer(reply.clone());
         }
         context.fate.add(&ruling);

@@ -4,6 +4,7 @@ use mail::words;
 use routing::Decision;
 
 use super::super::context::{Flow, RecipientContext, Taken};
+use super::quota::is_for_postmaster;
 
 pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
     let Some(routed) = context.routed.take() else {
@@ -31,6 +32,7 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
         address,
         domain: routed.domain,
         targets,
+        is_for_postmaster: is_for_postmaster(&context.path),
         fate: std::mem::take(&mut context.fate),
         sentences: std::mem::take(&mut context.sentences),
     });

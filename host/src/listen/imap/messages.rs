@@ -6,7 +6,7 @@ use imap::ask::{Changes, Copied, CopyMode, Depth, FlagChange, Opened, Reading, R
 use imap::{Answer, MailboxName, SendMessage, Shape};
 use mail::{EmailId, MailboxId, ModSeq, Uid};
 use net::{Outlet, SendError};
-use store::{Content, Error, Rights, Source};
+use store::{Content, Destination, Error, Rights, Source};
 
 use super::account::{Account, Answered, OrRefusal};
 use super::convert::{refusal, row};
@@ -218,7 +218,13 @@ impl Account {
         target: &MailboxName,
         mode: CopyMode,
     ) -> Answered {
-        let target = self.mailbox(target)?.id;
+        let target = self.mailbox(target)?;
+        let (owner_quota, domain_quota) = self.quotas.of(&self.access, target.owner);
+        let target = Destination {
+            mailbox: target.id,
+            owner_quota,
+            domain_quota,
+        };
         let operation = self.store.operation_id();
         let pending = match mode {
             CopyMode::Copy => self

@@ -158,7 +158,7 @@ async fn apply(attempt: &mut Attempt<'_>, work: &OptionWork, report: DeliverRepo
 }
 
 /// A mailbox named by a plugin: shared ones by their group, others are the recipient's own.
-fn place(attempt: &Attempt<'_>, work: &OptionWork, name: &str) -> Option<Place> {
+fn place(attempt: &Attempt<'_>, work: &OptionWork, name: &str) -> Option<(Place, Owner)> {
     let owner = match work.owner {
         OptionOwner::Person(id) => Owner::Person(id),
         OptionOwner::Group(id) => Owner::Group(id),
@@ -169,7 +169,7 @@ fn place(attempt: &Attempt<'_>, work: &OptionWork, name: &str) -> Option<Place> 
         .store
         .mailbox_named(&access, owner, name)
         .ok()?;
-    Some(Place::Mailbox(mailbox.id))
+    Some((Place::Mailbox(mailbox.id), mailbox.owner))
 }
 
 fn deferred(option: &str, detail: &str) -> Outcome {

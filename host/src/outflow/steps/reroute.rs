@@ -1,12 +1,12 @@
 //! Step `route`: a row that could not be routed before takes the message way again.
 
-use mail::{ForwardPath, Outcome};
+use mail::{ForwardPath, Mailbox, Outcome};
 use routing::{Answers, Decision, DnsAnswer, Request, Sender, Target, Way, route};
 use store::{QueueRow, Work};
 
 use super::Progress;
 use crate::intake::internal::outcome;
-use crate::intake::{STAGE_ROUTE, actions_for};
+use crate::intake::{Ledger, MAILBOX_ONLY, STAGE_ROUTE, Trust, actions_for, entering, over_quota};
 use crate::outflow::attempt::Attempt;
 use crate::outflow::effects;
 
@@ -24,9 +24,42 @@ fn is_own(row: &QueueRow, target: &Target) -> bool {
     }
 }
 
+/// Have the delivery options of the recipient rows of their own?
+fn stands_for_mailbox(work: &Work) -> bool {
+    matches!(work, Work::Process { context, .. } if context == MAILBOX_ONLY)
+}
+
+const fn is_mailbox(target: &Target) -> bool {
+    matches!(target, Target::Mailbox { .. })
+}
+
+/// The first of the targets that has no room. They are all the recipient's own: the row waits
+/// as a whole.
+fn first_full<'t>(attempt: &Attempt<'_>, targets: &'t [Target]) -> Option<&'t Mailbox> {
+    let row = &attempt.lease.row;
+    if row.address.localpart().is_postmaster() || row.original == "postmaster" {
+        return None;
+    }
+    let mut ledger = Ledger::new(attempt.site, Trust::Numbers);
+    targets.iter().find_map(|target| match target {
+        Target::Mailbox {
+            domain,
+            person,
+            address,
+            ..
+        } if !ledger.takes(*domain, *person, row.size) => Some(address),
+        _ => None,
+    })
+}
+
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
-    if !matches!(&attempt.lease.row.work, Work::Process { stage, .. } if stage == STAGE_ROUTE) {
-        return Progress::Next;
+    let context = match &attempt.lease.row.work {
+        Work::Process { stage, context } if stage == STAGE_ROUTE => context,
+        _ => return Progress::Next,
+    };
+    if let Some(vouched) = entering(context) {
+        let ended = effects::enter(attempt, vouched).await;
+        return Progress::Ended(ended.unwrap_or_else(|outcome| *outcome));
     }
     let recipient = ForwardPath::Mailbox(attempt.lease.row.address.clone());
     let request = Request {
@@ -50,7 +83,10 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
     };
     match routed.decision.clone() {
         Decision::Refuse(reply) => Progress::Ended(outcome(&reply)),
-        Decision::Accept { targets, .. } => {
+        Decision::Accept { mut targets, .. } => {
+            if stands_for_mailbox(&attempt.lease.row.work) && targets.iter().any(is_mailbox) {
+                targets.retain(is_mailbox);
+            }
             if let [Target::Refused { reply, .. }] = targets.as_slice() {
                 return Progress::Ended(outcome(&reply.0));
             }
@@ -64,6 +100,9 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
                     }),
                     Err(outcome) => Progress::Ended(*outcome),
                 };
+            }
+            if let Some(full) = first_full(attempt, &targets) {
+                return Progress::Ended(outcome(&over_quota(full)));
             }
             let actions = targets
                 .iter()

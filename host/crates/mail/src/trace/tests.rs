@@ -1,4 +1,4 @@
-use super::{delivered_to, received, return_path};
+use super::{Hop, delivered_to, received, return_path};
 use crate::message::Message;
 use crate::{Body, Direction, Envelope, EnvelopeId, Mailbox, PersonId, ReversePath, Timestamp};
 
@@ -19,8 +19,12 @@ fn envelope() -> Envelope {
 }
 
 fn unfolded(envelope: &Envelope, recipient: Option<&str>) -> String {
+    unfolded_after(envelope, Hop::Esmtp, recipient)
+}
+
+fn unfolded_after(envelope: &Envelope, hop: Hop, recipient: Option<&str>) -> String {
     let recipient = recipient.map(|address| Mailbox::parse(address).unwrap());
-    let field = received(envelope, "mail.abc.test", recipient.as_ref());
+    let field = received(envelope, hop, "mail.abc.test", recipient.as_ref());
     let message = Message::new(&field);
     assert_eq!(message.header().len(), 1);
     message.header().text("received").unwrap()
@@ -68,6 +72,29 @@ fn protocol_names() {
         );
         assert!(field.contains(name), "{field}");
     }
+}
+
+/// RFC 3848 §2: ESMTP and its kin are for EHLO.
+#[test]
+fn helo_is_plain_smtp() {
+    let encrypted = Envelope {
+        encrypted: true,
+        ..envelope()
+    };
+    for envelope in [envelope(), encrypted] {
+        let field = unfolded_after(&envelope, Hop::Smtp, None);
+        assert!(field.contains("(Postroom) with SMTP id q2a"), "{field}");
+    }
+}
+
+/// A row that is looked at again later was not brought by its peer a second time.
+#[test]
+fn a_hop_inside_names_no_peer() {
+    let field = unfolded_after(&envelope(), Hop::Inside, None);
+    assert!(
+        field.starts_with("by mail.abc.test (Postroom) id q2a;"),
+        "{field}"
+    );
 }
 
 /// S16: the peer writes no comments, fields or lines of its own.

@@ -16,6 +16,8 @@ pub(super) struct Clock {
     credit_nanos: u64,
     deadline: Instant,
     end: Instant,
+    /// When the idle time began last.
+    since: Instant,
 }
 
 impl Clock {
@@ -27,6 +29,7 @@ impl Clock {
             credit_nanos: 1_000_000_000 / u64::from(config.minimum_rate.max(1)),
             deadline: later(now, idle),
             end: later(now, config.session_life),
+            since: now,
         }
     }
 
@@ -36,7 +39,18 @@ impl Clock {
 
     /// Something was completed: the next thing has the whole idle time.
     pub(super) fn restart(&mut self) {
+        self.since = self.now;
         self.deadline = later(self.now, self.idle);
+    }
+
+    /// When a pause that began with the last restart is over.
+    pub(super) fn pause_due(&self, pause: Duration) -> Instant {
+        later(self.since, pause).min(self.end)
+    }
+
+    /// Is it over?
+    pub(super) fn is_pause_over(&self, pause: Duration) -> bool {
+        self.now >= self.pause_due(pause)
     }
 
     /// Bytes of a message came.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mail::words::{self, Word};
 use mail::{Reply, Step, Transport, limits};
@@ -17,6 +18,26 @@ pub(super) type ServerStep = Step<Ask, Infallible>;
 /// Largest amount of a refused message or chunk that is read to its end for the sake of a reply
 /// the peer understands. More closes the connection.
 const DISCARD_AT_LEAST: u64 = 1024 * 1024;
+
+/// Pauses before the replies to recipients that are not here, from the twentieth on; the next
+/// one is the end.
+const TARPIT: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+
+/// What the refusal of a recipient brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The reply.
+    Reply,
+    /// The reply, after a pause.
+    After(Duration),
+    /// The reply, and the end of the session.
+    End,
+}
 
 /// One connection, whatever state it is in.
 #[derive(Debug)]
@@ -108,12 +129,18 @@ impl Connection {
         }
     }
 
-    /// Writes the refusal of a recipient, and counts it unless it may be taken later.
-    pub(super) fn refuse_recipient(&mut self, reply: &Reply) {
-        self.reply(reply);
-        self.bad_recipients += usize::from(reply.code().is_permanent());
-        if self.bad_recipients >= limits::BAD_RECIPIENTS {
-            self.say(&words::TOO_MANY_BAD_RECIPIENTS);
+    /// Counts the refusal of a recipient, unless it may be taken later. How long the reply
+    /// waits: from the last that is free on it comes slower each time, and at last is the end.
+    pub(super) fn count_bad_recipient(&mut self, reply: &Reply) -> Patience {
+        if !reply.code().is_permanent() {
+            return Patience::Reply;
+        }
+        self.bad_recipients += 1;
+        match self.bad_recipients.checked_sub(limits::BAD_RECIPIENTS) {
+            None => Patience::Reply,
+            Some(slow) => TARPIT
+                .get(slow)
+                .map_or(Patience::End, |pause| Patience::After(*pause)),
         }
     }
 

@@ -22,6 +22,8 @@
 //! message slower than [`Config::minimum_rate`] and a session older than [`Config::session_life`]
 //! end with 421.
 //!
+//! From the twentieth recipient that is not here the replies come slower, and then comes 421.
+//!
 //! On shutdown it says 421 between commands, after a message that was coming in.
 //!
 //! It does not know which address exists, who may relay, or what hooks say.
@@ -120,8 +122,26 @@ impl Server {
                 true
             }
             Awaits::Body => self.advance_body(),
+            Awaits::Pause(_) => self.advance_pause(),
             Awaits::Answer | Awaits::Nothing => false,
         }
+    }
+
+    /// A peer that has to wait may have sent some commands already, but goes on sending at its
+    /// own risk; a server that stops keeps nobody waiting.
+    fn advance_pause(&mut self) -> bool {
+        if self.is_draining {
+            self.change(State::handle_pause_end);
+            return true;
+        }
+        if self.connection.input.unused().len() <= limits::SESSION_BUFFER {
+            return false;
+        }
+        self.change(|state, connection| {
+            connection.say(&words::TOO_MANY_BAD_RECIPIENTS);
+            state
+        });
+        true
     }
 
     fn advance_body(&mut self) -> bool {
@@ -182,6 +202,13 @@ impl Session for Server {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.clock.set(now);
+        if let Awaits::Pause(pause) = self.state.awaits()
+            && self.clock.is_pause_over(pause)
+        {
+            self.clock.restart();
+            self.change(State::handle_pause_end);
+            return;
+        }
         if self.poll_timeout().is_none() || !self.clock.is_due() {
             return;
         }
@@ -217,6 +244,9 @@ impl Session for Server {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
+        if let Awaits::Pause(pause) = self.state.awaits() {
+            return Some(self.clock.pause_due(pause));
+        }
         // Not while the host thinks or the driver shakes hands: those have limits of their own.
         let is_waiting = matches!(self.state.awaits(), Awaits::Line(_) | Awaits::Body);
         is_waiting.then(|| self.clock.due())

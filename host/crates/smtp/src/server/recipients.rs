@@ -1,12 +1,14 @@
 //! A transaction that collects recipients: RCPT, RSET, and the way into DATA or BDAT.
 
+use std::time::Duration;
+
 use mail::{Reply, words};
 
 use super::Answer;
 use super::ask::Ask;
 use super::chunk;
 use super::command::Command;
-use super::connection::Connection;
+use super::connection::{Connection, Patience};
 use super::hello::{After, ask_hello, handle_common};
 use super::path;
 use super::sender::ExpectMail;
@@ -65,10 +67,7 @@ impl ExpectRecipient {
                     transaction: self.transaction,
                 })
             }
-            Err(word) => {
-                connection.refuse_recipient(&word.reply());
-                State::Recipient(self)
-            }
+            Err(word) => refuse(self.transaction, word.reply(), connection),
         }
     }
 }
@@ -87,9 +86,50 @@ impl ExpectRecipientAnswer {
         if reply.code().is_positive() {
             self.transaction.recipients += 1;
             connection.reply(&reply);
-        } else {
-            connection.refuse_recipient(&reply);
+            return State::Recipient(ExpectRecipient {
+                transaction: self.transaction,
+            });
         }
+        refuse(self.transaction, reply, connection)
+    }
+}
+
+/// Refuses a recipient: at once, or after a pause where there were many.
+fn refuse(transaction: Transaction, reply: Reply, connection: &mut Connection) -> State {
+    match connection.count_bad_recipient(&reply) {
+        Patience::Reply => connection.reply(&reply),
+        Patience::After(pause) => {
+            return State::Pause(ExpectPause {
+                transaction,
+                reply,
+                pause,
+            });
+        }
+        Patience::End => {
+            connection.reply(&reply);
+            connection.say(&words::TOO_MANY_BAD_RECIPIENTS);
+        }
+    }
+    State::Recipient(ExpectRecipient { transaction })
+}
+
+/// Too many recipients that are not here: the reply waits, and so does the peer.
+#[derive(Debug)]
+pub(super) struct ExpectPause {
+    transaction: Transaction,
+    reply: Reply,
+    pause: Duration,
+}
+
+impl ExpectPause {
+    /// How long.
+    pub(super) const fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    /// The pause is over.
+    pub(super) fn handle_end(self, connection: &mut Connection) -> State {
+        connection.reply(&self.reply);
         State::Recipient(ExpectRecipient {
             transaction: self.transaction,
         })

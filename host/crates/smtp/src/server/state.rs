@@ -1,5 +1,7 @@
 //! All states in one place, and who handles what in which.
 
+use std::time::Duration;
+
 use mail::words;
 
 use super::Answer;
@@ -12,7 +14,7 @@ use super::hello::{
     ExpectConnectAnswer, ExpectHello, ExpectHelloAnswer, ExpectQuit, ExpectQuitAnswer,
 };
 use super::input::{Frame, LineKind};
-use super::recipients::{ExpectRecipient, ExpectRecipientAnswer, ExpectResetAnswer};
+use super::recipients::{ExpectPause, ExpectRecipient, ExpectRecipientAnswer, ExpectResetAnswer};
 use super::sender::{ExpectMail, ExpectMailAnswer};
 use super::text::{ExpectDataAnswer, ExpectText, RefuseText};
 use super::tls::ExpectHandshake;
@@ -27,10 +29,10 @@ use super::tls::ExpectHandshake;
 ///                                 │ MAIL ^ ^──────────────────────── EndAnswer
 ///                            MailAnswer  │ RSET                       ^     ^
 ///                                 v      │                    CRLF.CRLF    LAST
-///              RecipientAnswer <> Recipient ─ DATA ─> DataAnswer ─> Text    │
+///    Pause <── RecipientAnswer <> Recipient ─ DATA ─> DataAnswer ─> Text    │
 ///                                        └─── BDAT ─────┘└─> Octets <> Chunk
 /// ```
-/// `RefuseText` and `RefuseOctets` read a refused body to its end before they say so.
+/// `Pause` goes on in `Recipient`; `RefuseText` and `RefuseOctets` read a refused body to its end before they say so.
 #[derive(Debug, Default)]
 pub(super) enum State {
     ConnectAnswer(ExpectConnectAnswer),
@@ -44,6 +46,7 @@ pub(super) enum State {
     MailAnswer(ExpectMailAnswer),
     Recipient(ExpectRecipient),
     RecipientAnswer(ExpectRecipientAnswer),
+    Pause(ExpectPause),
     ResetAnswer(ExpectResetAnswer),
     DataAnswer(ExpectDataAnswer),
     Text(ExpectText),
@@ -66,6 +69,8 @@ pub(super) enum Awaits {
     Body,
     /// The host.
     Answer,
+    /// The end of a pause.
+    Pause(Duration),
     /// TLS, or nothing any more.
     Nothing,
 }
@@ -78,6 +83,7 @@ impl State {
             | Self::Mail(_)
             | Self::Recipient(_)
             | Self::Chunk(_) => Awaits::Line(LineKind::Command),
+            Self::Pause(state) => Awaits::Pause(state.pause()),
             Self::AuthResponse(_) => Awaits::Line(LineKind::AuthResponse),
             Self::Text(_) | Self::RefuseText(_) | Self::Octets(_) | Self::RefuseOctets(_) => {
                 Awaits::Body
@@ -153,6 +159,14 @@ impl State {
             Self::Octets(state) => state.handle_body(bytes, connection),
             Self::RefuseOctets(state) => state.handle_body(bytes, connection),
             state => (0, state),
+        }
+    }
+
+    /// The end of the pause, where there is one.
+    pub(super) fn handle_pause_end(self, connection: &mut Connection) -> Self {
+        match self {
+            Self::Pause(state) => state.handle_end(connection),
+            state => state,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::engine::access::mailbox;
 use crate::engine::messages::{Incoming, sorted};
 use crate::rows::{MailboxRow, MessageRow};
 use crate::view::{View, ViewExt};
-use crate::{Copied, Error, Quota, Result, Rights, Usage, keys};
+use crate::{Copied, Destination, Error, Quota, Result, Rights, Usage, keys};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
@@ -22,11 +22,11 @@ impl Tx<'_> {
         operation: OperationId,
         from: MailboxId,
         uids: &[Uid],
-        to: MailboxId,
+        to: &Destination,
     ) -> Result<Copied> {
         self.once(access.domain(), operation, |tx| {
             mailbox(tx, access, from, Rights::READ)?;
-            mailbox(tx, access, to, Rights::INSERT)?;
+            mailbox(tx, access, to.mailbox, Rights::INSERT)?;
             tx.transfer(access.domain(), from, sorted(uids), to, Manner::Copy)
         })
     }
@@ -37,14 +37,14 @@ impl Tx<'_> {
         operation: OperationId,
         from: MailboxId,
         uids: &[Uid],
-        to: MailboxId,
+        to: &Destination,
     ) -> Result<Copied> {
         self.once(access.domain(), operation, |tx| {
             let need = Rights::READ
                 .union(Rights::DELETE_MESSAGES)
                 .union(Rights::EXPUNGE);
             mailbox(tx, access, from, need)?;
-            mailbox(tx, access, to, Rights::INSERT)?;
+            mailbox(tx, access, to.mailbox, Rights::INSERT)?;
             tx.transfer(access.domain(), from, sorted(uids), to, Manner::Move)
         })
     }
@@ -58,7 +58,7 @@ impl Tx<'_> {
     ) -> Result<()> {
         let rows = self.prefix(&keys::messages(domain, from), usize::MAX)?;
         let uids = rows.iter().map(|(key, _)| keys::uid_of(key)).collect();
-        self.transfer(domain, from, uids, to, Manner::Move)
+        self.transfer(domain, from, uids, &to.into(), Manner::Move)
             .map(drop)
     }
 
@@ -68,11 +68,11 @@ impl Tx<'_> {
         domain: DomainId,
         from: MailboxId,
         uids: Vec<Uid>,
-        to: MailboxId,
+        to: &Destination,
         manner: Manner,
     ) -> Result<Copied> {
         let target: MailboxRow = self
-            .row(&keys::mailbox(domain, to))?
+            .row(&keys::mailbox(domain, to.mailbox))?
             .ok_or(Error::NotFound)?;
         let mut copied = Copied {
             uid_validity: target.uid_validity,
@@ -99,7 +99,7 @@ impl Tx<'_> {
         from: MailboxId,
         uid: Uid,
         message: &MessageRow,
-        to: MailboxId,
+        to: &Destination,
         manner: Manner,
     ) -> Result<Uid> {
         let source = self.mailbox_row(domain, from)?;
@@ -119,14 +119,20 @@ impl Tx<'_> {
             keywords,
             content: message.content,
         };
-        let mut target = self.mailbox_row(domain, to)?;
+        let mut target = self.mailbox_row(domain, to.mailbox)?;
         let usage = Usage {
             bytes: message.size,
             messages: 1,
         };
-        self.charge(domain, target.owner, usage, &Quota::NONE, &Quota::NONE)?;
-        let (new, _) = self.insert(domain, to, &mut target, incoming)?;
-        self.put_mailbox(domain, to, &target);
+        // What moves takes no more room in the domain, and none with the owner it stays with.
+        let (of_owner, of_domain) = match manner {
+            Manner::Copy => (to.owner_quota, to.domain_quota),
+            Manner::Move if source.owner == target.owner => (Quota::NONE, Quota::NONE),
+            Manner::Move => (to.owner_quota, Quota::NONE),
+        };
+        self.charge(domain, target.owner, usage, &of_owner, &of_domain)?;
+        let (new, _) = self.insert(domain, to.mailbox, &mut target, incoming)?;
+        self.put_mailbox(domain, to.mailbox, &target);
         if manner == Manner::Move {
             let mut source = self.mailbox_row(domain, from)?;
             let modseq = ModSeq(source.highest_modseq.0 + 1);

@@ -58,14 +58,18 @@ fn ask(world: &World, access: &Access, mailbox: MailboxId) -> Vec<(&'static str,
             "copy from",
             format!(
                 "{:?}",
-                store.copy(access, world.op(), mailbox, uids(), own).wait()
+                store
+                    .copy(access, world.op(), mailbox, uids(), own.into())
+                    .wait()
             ),
         ),
         (
             "copy to",
             format!(
                 "{:?}",
-                store.copy(access, world.op(), own, uids(), mailbox).wait()
+                store
+                    .copy(access, world.op(), own, uids(), mailbox.into())
+                    .wait()
             ),
         ),
         (
@@ -73,7 +77,7 @@ fn ask(world: &World, access: &Access, mailbox: MailboxId) -> Vec<(&'static str,
             format!(
                 "{:?}",
                 store
-                    .move_messages(access, world.op(), mailbox, uids(), own)
+                    .move_messages(access, world.op(), mailbox, uids(), own.into())
                     .wait()
             ),
         ),
@@ -82,7 +86,7 @@ fn ask(world: &World, access: &Access, mailbox: MailboxId) -> Vec<(&'static str,
             format!(
                 "{:?}",
                 store
-                    .move_messages(access, world.op(), own, uids(), mailbox)
+                    .move_messages(access, world.op(), own, uids(), mailbox.into())
                     .wait()
             ),
         ),

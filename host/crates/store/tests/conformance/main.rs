@@ -40,7 +40,8 @@ scenarios! {
         i18_changes_since_tells_what_came_changed_and_went,
         i18_a_change_after_the_asked_sequence_is_left_alone,
         i05_an_append_is_all_or_nothing,
-        quota_is_exact_in_the_commit;
+        quota_is_exact_in_the_commit,
+        i05_copies_keep_to_the_quota_and_moves_take_no_more;
     queue:
         a_row_is_claimed_when_it_is_due_and_settled_once,
         c03_a_stale_lease_is_fenced_off,

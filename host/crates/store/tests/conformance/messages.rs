@@ -1,6 +1,7 @@
 use mail::{ModSeq, ThreadId, Timestamp, Uid};
 use store::{
-    Error, FlagChange, FlagOperation, Flags, NewMessage, Owner, Piece, Place, Quota, Source, Usage,
+    Destination, Error, FlagChange, FlagOperation, Flags, NewMessage, Owner, Piece, Place, Quota,
+    Source, Usage,
 };
 
 use crate::world::{ANN, BOB, NOW, World, inbox, person, system};
@@ -215,7 +216,7 @@ pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
     world.append(&ann, Place::Mailbox(target), b"zero");
     let uids = vec![two.uid, Uid(99), one.uid];
     let copied = store
-        .copy(&ann, world.op(), one.mailbox, uids.clone(), target)
+        .copy(&ann, world.op(), one.mailbox, uids.clone(), target.into())
         .wait()
         .unwrap();
     assert_eq!(copied.uids, [(one.uid, Uid(2)), (two.uid, Uid(3))]);
@@ -235,7 +236,7 @@ pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
         (source.internal_date, source.content)
     );
     let moved = store
-        .move_messages(&ann, world.op(), one.mailbox, uids, target)
+        .move_messages(&ann, world.op(), one.mailbox, uids, target.into())
         .wait()
         .unwrap();
     assert_eq!(moved.uids, [(one.uid, Uid(4)), (two.uid, Uid(5))]);
@@ -253,7 +254,7 @@ pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
     assert_eq!(changes.expunged, [one.uid, two.uid]);
     // Into the same mailbox: the copies come behind.
     let again = store
-        .copy(&ann, world.op(), target, vec![Uid(4)], target)
+        .copy(&ann, world.op(), target, vec![Uid(4)], target.into())
         .wait()
         .unwrap();
     assert_eq!(again.uids, [(Uid(4), Uid(6))]);
@@ -416,4 +417,49 @@ pub(crate) fn quota_is_exact_in_the_commit(world: &World) {
         .wait()
         .unwrap();
     accept(ANN, 2).unwrap();
+}
+
+pub(crate) fn i05_copies_keep_to_the_quota_and_moves_take_no_more(world: &World) {
+    let (store, ann) = (world.store(), person(1, ANN));
+    let from = world.append(&ann, Place::Inbox(ANN), &[0; 100]).mailbox;
+    world.append(&ann, Place::Inbox(ANN), &[0; 100]);
+    let own = world.create(&ann, Owner::Person(ANN), "own").unwrap();
+    let three = |mailbox| Destination {
+        mailbox,
+        owner_quota: Quota {
+            bytes: Some(300),
+            messages: None,
+        },
+        domain_quota: Quota::NONE,
+    };
+    let copy = |uids: Vec<Uid>, to| store.copy(&ann, world.op(), from, uids, to).wait();
+    // All or none.
+    let full = Err(Error::OverQuota(Owner::Person(ANN)));
+    assert_eq!(copy(vec![Uid(1), Uid(2)], three(own)), full);
+    assert_eq!(world.uids(&ann, own), [0; 0]);
+    copy(vec![Uid(1)], three(own)).unwrap();
+    assert_eq!(copy(vec![Uid(1)], three(own)), full);
+    let of_domain = Destination {
+        domain_quota: Quota {
+            bytes: None,
+            messages: Some(3),
+        },
+        ..own.into()
+    };
+    assert_eq!(
+        copy(vec![Uid(1)], of_domain),
+        Err(Error::OverQuota(Owner::Domain))
+    );
+
+    // Also where the quota has shrunk below what is there: nothing is added by a move.
+    let none = Destination {
+        owner_quota: Quota {
+            bytes: Some(0),
+            messages: Some(0),
+        },
+        ..of_domain
+    };
+    let moved = store.move_messages(&ann, world.op(), from, vec![Uid(1), Uid(2)], none);
+    assert_eq!(moved.wait().unwrap().uids.len(), 2);
+    assert_eq!(store.usage(&ann, Owner::Person(ANN)).unwrap().messages, 3);
 }

@@ -187,7 +187,7 @@ fn run(world: &World, model: &mut Model, step: &Step) {
                 return;
             };
             let copied = store
-                .copy(&ann, world.op(), from, vec![Uid(uid)], to)
+                .copy(&ann, world.op(), from, vec![Uid(uid)], to.into())
                 .wait()
                 .unwrap();
             let mail = model.0[&from].mail[&uid].clone();
@@ -198,7 +198,7 @@ fn run(world: &World, model: &mut Model, step: &Step) {
                 return;
             };
             let moved = store
-                .move_messages(&ann, world.op(), from, vec![Uid(uid)], to)
+                .move_messages(&ann, world.op(), from, vec![Uid(uid)], to.into())
                 .wait()
                 .unwrap();
             let mail = model.take(from, uid);

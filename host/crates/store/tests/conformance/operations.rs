@@ -39,12 +39,12 @@ pub(crate) fn c01_a_repeated_operation_gets_the_first_answer(world: &World) {
     );
     let copy = world.op();
     let copied = store
-        .copy(&ann, copy, mailbox, vec![Uid(1)], mailbox)
+        .copy(&ann, copy, mailbox, vec![Uid(1)], mailbox.into())
         .wait()
         .unwrap();
     assert_eq!(
         store
-            .copy(&ann, copy, mailbox, vec![Uid(1)], mailbox)
+            .copy(&ann, copy, mailbox, vec![Uid(1)], mailbox.into())
             .wait()
             .unwrap(),
         copied
@@ -116,7 +116,7 @@ pub(crate) fn a_refused_operation_changes_nothing(world: &World) {
                 world.op(),
                 at.mailbox,
                 vec![at.uid],
-                mail::MailboxId(999)
+                mail::MailboxId(999).into()
             )
             .wait(),
         Err(Error::NotFound)

@@ -307,7 +307,7 @@ pub(crate) fn usage_follows_what_is_stored(world: &World) {
     let (from, uid) = (accepted.stored[0].mailbox, accepted.stored[0].uid);
     let to = store.inbox(&system(1), BOB).wait().unwrap();
     store
-        .move_messages(&system(1), world.op(), from, vec![uid], to)
+        .move_messages(&system(1), world.op(), from, vec![uid], to.into())
         .wait()
         .unwrap();
     assert_eq!(

@@ -1,5 +1,7 @@
 //! What hostile peers do, by the numbers of the project's list of attacks.
 
+use std::time::Duration;
+
 use mail::{CloseReason, Session as _, limits};
 use proptest::prelude::*;
 
@@ -384,6 +386,25 @@ fn s15_harvesting_ends_the_session() {
             "550 5.1.1 no such mailbox\r\n"
         );
     }
+    // Then each waits longer than the one before, whatever was sent meanwhile.
+    for seconds in [1, 2, 4, 8] {
+        let events = harness.input(b"RCPT TO:<x@abc.test>\r\n");
+        assert_eq!(asks(&events), ["rcpt <x@abc.test>"]);
+        assert_eq!(harness.replies(b"NOOP\r\n"), "", "{seconds}");
+        let due = harness.server.poll_timeout().expect("it waits");
+        assert_eq!(due, harness.now + Duration::from_secs(seconds));
+        harness
+            .server
+            .handle_timeout(due - Duration::from_millis(1));
+        assert_eq!(harness.replies(b""), "", "{seconds}");
+        harness.now = due;
+        harness.server.handle_timeout(due);
+        let late = harness.replies(b"");
+        assert!(
+            late.starts_with("550 5.1.1 no such mailbox\r\n250 "),
+            "{late}"
+        );
+    }
     let events = harness.input(b"RCPT TO:<x@abc.test>\r\nRCPT TO:<y@abc.test>\r\n");
     assert_eq!(asks(&events), ["rcpt <x@abc.test>"]);
     let Some(Event::Write(last)) = events.get(1) else {
@@ -404,6 +425,29 @@ fn s15_harvesting_ends_the_session() {
             .replies(b"EXPN list@abc.test\r\n")
             .starts_with("502")
     );
+}
+
+/// Who has to wait must not fill the memory meanwhile, and does not hold up the server's end.
+#[test]
+fn s15_a_pause_holds_no_more_than_a_buffer() {
+    let paused = || {
+        let mut harness = Harness::in_transaction(config());
+        harness.answer = |_| Answer::Reply(parse_reply("550 5.1.1 no").expect("a reply"));
+        for _ in 0..limits::BAD_RECIPIENTS {
+            harness.input(b"RCPT TO:<x@abc.test>\r\n");
+        }
+        harness
+    };
+    let mut harness = paused();
+    let piece = [b'x'; 16 * 1024];
+    let pieces = (0..10).take_while(|_| harness.replies(&piece).is_empty());
+    assert_eq!(pieces.count(), 4);
+    assert!(harness.server.buffered() <= limits::SESSION_BUFFER + piece.len());
+
+    let mut harness = paused();
+    harness.server.handle_closed(CloseReason::Shutdown);
+    let last = harness.replies(b"");
+    assert!(last.starts_with("550 5.1.1 no\r\n421 4.3.2"), "{last}");
 }
 
 #[test]

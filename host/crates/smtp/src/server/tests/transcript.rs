@@ -87,6 +87,8 @@ impl Transcript {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "" | "#" => {}
+            // Says where else it is not run.
+            "@world" if rest == "scripted" => {}
             "@mode" => {
                 self.config.mode = if rest == "submission" {
                     Mode::Submission

@@ -114,7 +114,13 @@ fn a_large_body_goes_with_its_last_row() {
     let store = open(&disk).unwrap();
     let (inbox, uid) = append(&store, &log, 1, 400_000).unwrap();
     let copied = store
-        .copy(&access(), store.operation_id(), inbox, vec![uid], inbox)
+        .copy(
+            &access(),
+            store.operation_id(),
+            inbox,
+            vec![uid],
+            inbox.into(),
+        )
         .wait()
         .unwrap();
     let content = store
