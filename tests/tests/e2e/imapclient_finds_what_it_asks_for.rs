@@ -17,7 +17,7 @@ def client():
 first, second = client(), client()
 for word in [b"CONDSTORE", b"ENABLE", b"UTF8=ACCEPT", b"QUOTA", b"MOVE", b"UIDPLUS", b"IDLE", b"ID"]:
     assert first.has_capability(word), word
-assert first.id_({"name": "IMAPClient"})[1] == b"Postroom"
+assert first.id_({"name": "IMAPClient"})[0][1] == b"Postroom"
 assert first.namespace().personal == (("", "/"),)
 assert first.enable("CONDSTORE") == [b"CONDSTORE"]
 
@@ -84,7 +84,7 @@ while len([line for line in heard if line[1] == b"EXPUNGE"]) < 2:
 second.idle_done()
 assert second.search("ALL") == uids[2:]
 assert first.folder_status("早安", ["MESSAGES"])[b"MESSAGES"] == 1
-assert first.copy(uids[2:], "早安")
+first.copy(uids[2:], "早安")
 root, quotas = first.get_quota_root("INBOX")
 assert root.quota_roots == [""], root
 assert {(q.resource, q.limit) for q in quotas} == {("STORAGE", 10240), ("MESSAGE", 100)}, quotas
