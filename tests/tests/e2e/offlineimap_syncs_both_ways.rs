@@ -110,7 +110,7 @@ fn offlineimap_syncs_both_ways() {
         let found = inbox.iter().find(|(path, _)| number(path) == wanted);
         found.expect("it came").0.clone()
     };
-    let read = of("line 0");
+    let (read, goes) = (of("line 0"), of("line 1"));
     let name = read
         .file_name()
         .expect("a file")
@@ -118,7 +118,7 @@ fn offlineimap_syncs_both_ways() {
         .into_owned();
     let name = name.split(":2,").next().unwrap_or_default().to_owned();
     std::fs::rename(&read, mail.join(format!("INBOX/cur/{name}:2,S"))).expect("ours");
-    std::fs::remove_file(of("line 1")).expect("ours");
+    std::fs::remove_file(goes).expect("ours");
     for folder in ["made", "made/here"] {
         for inner in ["cur", "new", "tmp"] {
             std::fs::create_dir_all(mail.join(folder).join(inner)).expect("the folder is ours");
