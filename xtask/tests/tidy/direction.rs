@@ -43,7 +43,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("redb", &["directory", "store"]),
     ("wasmtime*", &["plugin"]),
     ("ldap3", &["directory"]),
-    ("rustls", &["net", "postroom-bench"]),
+    ("rustls", &["net", "directory", "postroom-bench"]),
     ("tokio-rustls", &["net", "postroom-bench"]),
     ("hickory-*", &["net"]),
     (

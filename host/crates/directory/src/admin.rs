@@ -1,9 +1,9 @@
 //! The changes a directory takes.
 
-use mail::{DomainId, Principal, Tenant, Timestamp};
+use mail::{Domain, DomainId, Mailbox, Principal, Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdminError, Change, Changed, Directory, Future};
+use crate::{AdminError, Adoption, Change, Changed, Directory, Future};
 
 /// One row of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,11 +22,25 @@ pub struct AuditRecord {
     pub refused: String,
 }
 
+/// What to do with a name that came back under another identity of the LDAP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopt {
+    /// The domain.
+    pub domain: Domain,
+    /// This person or group alone; else the domain and everybody in it.
+    pub only: Option<Mailbox>,
+    /// Whose mail it gets.
+    pub adoption: Adoption,
+}
+
 /// A directory that can be changed from here.
 pub trait DirectoryAdmin: Directory {
     /// Makes one change: checked, committed durably, and visible to every later question when
     /// the call returns. Nothing is changed when it fails.
     fn apply(&self, by: Principal, change: Change) -> Future<'_, Changed, AdminError>;
+
+    /// Lets a name that came back continue, or begin anew. Returns how many names it concerned.
+    fn adopt(&self, by: Principal, adopt: Adopt) -> Future<'_, usize, AdminError>;
 
     /// The newest `limit` audit rows of a domain (of all domains without one), newest first.
     fn audit(&self, domain: Option<Tenant>, limit: usize) -> Future<'_, Vec<AuditRecord>>;

@@ -8,8 +8,8 @@
 
 mod check;
 mod plan;
-mod rights;
-mod tables;
+pub(crate) mod rights;
+pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +26,9 @@ use tokio::sync::watch;
 use self::plan::{Plan, Planner};
 use self::tables::{Counters, Row};
 use crate::{
-    AdminError, AliasEntry, AuditRecord, Change, Changed, Directory, DirectoryAdmin, DomainEntry,
-    Future, GroupEntry, Hasher, LookupError, OpenError, PersonEntry, SharedMailbox, Snapshot,
-    Table, hash_password,
+    AdminError, Adopt, AliasEntry, AuditRecord, Change, Changed, Directory, DirectoryAdmin,
+    DomainEntry, Future, GroupEntry, Hasher, LookupError, OpenError, PersonEntry, SharedMailbox,
+    Snapshot, Table, hash_password,
 };
 
 /// How the directory is opened.
@@ -120,7 +120,7 @@ fn password_of(change: &Change) -> Result<Option<Secret<String>>, AdminError> {
     Ok(password.cloned())
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
@@ -339,6 +339,16 @@ impl DirectoryAdmin for EmbeddedDirectory {
                 .await
                 .unwrap_or_else(|error| Err(AdminError::Temporary(error.to_string())))
         })
+    }
+
+    fn adopt(&self, _: Principal, adopt: Adopt) -> Future<'_, usize, AdminError> {
+        ready(Err(AdminError::invalid(
+            format!(
+                "{} is kept here, so no name in it can come back",
+                adopt.domain
+            ),
+            "only names of an LDAP directory are adopted",
+        )))
     }
 
     fn audit(&self, domain: Option<Tenant>, limit: usize) -> Future<'_, Vec<AuditRecord>> {

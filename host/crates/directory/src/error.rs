@@ -78,6 +78,9 @@ pub enum OpenError {
         /// The newest format known here.
         known: u64,
     },
+    /// The settings of an LDAP server cannot be used.
+    #[error("[directory] in postroom.toml cannot be used: {0}")]
+    Settings(String),
     /// The file could not be read or made.
     #[error("the directory file could not be opened: {0}")]
     Io(String),

@@ -7,8 +7,8 @@
 //!   mail   ──> Directory::table() ──> routing::Lookup (sync, in memory) ─┘
 //! ```
 //! A [`Directory`] answers questions; a [`DirectoryAdmin`] takes [`Change`]s. Behind both
-//! traits stands [`EmbeddedDirectory`] (redb); LDAP fits the same trait, which is why its
-//! calls are futures and its errors tell "there is none" from "cannot say now".
+//! traits stand [`EmbeddedDirectory`] (redb) and [`LdapDirectory`] (one server, read only), which
+//! is why calls are futures and errors tell "there is none" from "cannot say now".
 //!
 //! Invariants:
 //! - Only this crate makes [`mail::Tenant`]s: an id is vouched for because its entry is here.
@@ -29,6 +29,7 @@ mod admin;
 mod change;
 mod embedded;
 mod error;
+mod ldap;
 mod login;
 mod model;
 mod passwd;
@@ -37,13 +38,14 @@ mod services;
 mod snapshot;
 mod throttle;
 
-pub use admin::{AuditRecord, DirectoryAdmin};
+pub use admin::{Adopt, AuditRecord, DirectoryAdmin};
 pub use change::{
     Change, Changed, DomainChanges, GroupChanges, NewAlias, NewDomain, NewGroup, NewPerson,
     PersonChanges, Set,
 };
 pub use embedded::{EmbeddedDirectory, Options};
 pub use error::{AdminError, LookupError, OpenError};
+pub use ldap::{Adoption, Attributes, Classes, Layout, LdapDirectory, LdapSettings, Timing};
 pub use login::{
     Login, LoginOutcome, LoginRequest, LoginSettings, LoginStep, LoginTrial, LoginWay, NoPeerNames,
     PeerName, PeerNames,

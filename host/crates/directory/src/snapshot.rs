@@ -37,19 +37,57 @@ pub(crate) fn uid_key(uid: &str) -> String {
     mail::Localpart::parse(uid).map_or_else(|_| uid.to_lowercase(), |localpart| localpart.key())
 }
 
+/// A domain as routing needs it.
+pub(crate) fn domain_facts(entry: &DomainEntry) -> DomainFacts {
+    DomainFacts {
+        id: entry.id,
+        name: entry.name.clone(),
+        status: entry.status,
+        mail_status: entry.mail_status,
+        disabled_text: entry.disabled_text.clone(),
+        postmaster: entry.postmaster.clone(),
+        administrators: entry.administrators.clone(),
+        catch_all: entry.catch_all.clone(),
+        smart_host: entry.smart_host.clone(),
+    }
+}
+
+/// A person as routing needs it.
+pub(crate) fn person_facts(entry: &PersonEntry) -> Entry {
+    Entry::Person(Arc::new(PersonFacts {
+        domain: entry.domain,
+        id: entry.id,
+        mail: entry.mail.clone(),
+        status: entry.status,
+        mail_status: entry.mail_status,
+        routing_address: entry.routing_address.clone(),
+        deliveries: entry.deliveries(),
+    }))
+}
+
+/// A group as routing needs it.
+pub(crate) fn group_facts(entry: &GroupEntry) -> Entry {
+    Entry::Group(Arc::new(GroupFacts {
+        domain: entry.domain,
+        id: entry.id,
+        mail: entry.mail.clone(),
+        status: entry.status,
+        deliveries: entry.deliveries(),
+        members: entry.members.clone(),
+    }))
+}
+
+/// An alias as routing needs it.
+pub(crate) fn alias_facts(entry: &AliasEntry) -> Entry {
+    Entry::Alias(Arc::new(AliasFacts {
+        address: entry.address.clone(),
+        targets: entry.targets.clone(),
+    }))
+}
+
 impl DomainView {
     pub(crate) fn new(entry: DomainEntry) -> Self {
-        let facts = Arc::new(DomainFacts {
-            id: entry.id,
-            name: entry.name.clone(),
-            status: entry.status,
-            mail_status: entry.mail_status,
-            disabled_text: entry.disabled_text.clone(),
-            postmaster: entry.postmaster.clone(),
-            administrators: entry.administrators.clone(),
-            catch_all: entry.catch_all.clone(),
-            smart_host: entry.smart_host.clone(),
-        });
+        let facts = Arc::new(domain_facts(&entry));
         Self {
             entry: Arc::new(entry),
             facts,
@@ -99,15 +137,7 @@ impl DomainView {
 
     pub(crate) fn insert_person(&mut self, entry: PersonEntry) {
         self.remove_person(entry.id);
-        let facts = Entry::Person(Arc::new(PersonFacts {
-            domain: entry.domain,
-            id: entry.id,
-            mail: entry.mail.clone(),
-            status: entry.status,
-            mail_status: entry.mail_status,
-            routing_address: entry.routing_address.clone(),
-            deliveries: entry.deliveries(),
-        }));
+        let facts = person_facts(&entry);
         for address in entry.addresses() {
             self.addresses.insert(address.key(), facts.clone());
         }
@@ -126,14 +156,7 @@ impl DomainView {
 
     pub(crate) fn insert_group(&mut self, entry: GroupEntry) {
         self.remove_group(entry.id);
-        let facts = Entry::Group(Arc::new(GroupFacts {
-            domain: entry.domain,
-            id: entry.id,
-            mail: entry.mail.clone(),
-            status: entry.status,
-            deliveries: entry.deliveries(),
-            members: entry.members.clone(),
-        }));
+        let facts = group_facts(&entry);
         for address in entry.addresses() {
             self.addresses.insert(address.key(), facts.clone());
         }
@@ -149,13 +172,8 @@ impl DomainView {
     }
 
     pub(crate) fn insert_alias(&mut self, entry: AliasEntry) {
-        let facts = AliasFacts {
-            address: entry.address.clone(),
-            targets: entry.targets.clone(),
-        };
         let key = entry.address.key();
-        self.addresses
-            .insert(key.clone(), Entry::Alias(Arc::new(facts)));
+        self.addresses.insert(key.clone(), alias_facts(&entry));
         self.aliases.insert(key, Arc::new(entry));
     }
 

@@ -162,7 +162,7 @@ fn beyond(touched: &[&'static str], may: impl Fn(&str) -> bool) -> Option<&'stat
 }
 
 /// For the audit trail: who it was.
-pub(super) fn who(by: Principal) -> String {
+pub(crate) fn who(by: Principal) -> String {
     match by {
         Principal::System => "system".to_owned(),
         Principal::Site => "site".to_owned(),

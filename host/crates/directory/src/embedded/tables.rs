@@ -27,20 +27,20 @@ use crate::{AliasEntry, AuditRecord, DomainEntry, GroupEntry, OpenError, PersonE
 /// The format written here, and the newest that can be read.
 const FORMAT: u64 = 1;
 
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const DOMAINS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("domains");
 const PEOPLE: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("people");
 const GROUPS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("groups");
 const ALIASES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("aliases");
-const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
+pub(crate) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
 /// Counters that must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     /// The next id of a domain, person or group, without the host number.
-    pub(super) next_id: u64,
+    pub(crate) next_id: u64,
     /// The next number of the audit trail.
-    pub(super) next_audit: u64,
+    pub(crate) next_audit: u64,
 }
 
 /// A person with the hashes, which the entry itself never serialises.
@@ -54,7 +54,7 @@ struct PersonRow {
 
 /// One row to write or to take away.
 #[derive(Debug)]
-pub(super) enum Row {
+pub(crate) enum Row {
     Domain(Box<DomainEntry>),
     Person(Box<PersonEntry>),
     NoPerson(DomainId, PersonId),
@@ -65,7 +65,7 @@ pub(super) enum Row {
 }
 
 /// Opens or makes the file. An existing file that cannot be read is left as it is.
-pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
+pub(crate) fn open(path: &Path) -> Result<Database, OpenError> {
     if path.exists() {
         return Database::open(path).map_err(|error| open_error(path, error));
     }
@@ -93,7 +93,7 @@ fn open_error(path: &Path, error: DatabaseError) -> OpenError {
 }
 
 /// Everything in the file. Makes the tables where the file is new, and only there.
-pub(super) fn load(database: &Database) -> Result<(Snapshot, Counters), OpenError> {
+pub(crate) fn load(database: &Database) -> Result<(Snapshot, Counters), OpenError> {
     let damaged = |error: redb::Error| OpenError::Damaged(error.to_string());
     match stored_format(database).map_err(damaged)? {
         None => prepare(database).map_err(damaged)?,
@@ -173,17 +173,17 @@ fn read(database: &Database) -> Result<(Snapshot, Counters), redb::Error> {
     Ok((snapshot, counters))
 }
 
-fn parse<T: DeserializeOwned>(row: &[u8]) -> Result<T, redb::Error> {
+pub(crate) fn parse<T: DeserializeOwned>(row: &[u8]) -> Result<T, redb::Error> {
     serde_json::from_slice(row)
         .map_err(|error| redb::Error::Corrupted(format!("a row cannot be read: {error}")))
 }
 
-fn bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, redb::Error> {
+pub(crate) fn bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, redb::Error> {
     serde_json::to_vec(value).map_err(|error| redb::Error::Corrupted(error.to_string()))
 }
 
 /// One durable commit: rows, counters and the audit row together or not at all.
-pub(super) fn commit(
+pub(crate) fn commit(
     database: &Database,
     rows: &[Row],
     generation: u64,
@@ -256,7 +256,7 @@ fn put(write: &WriteTransaction, row: &Row) -> Result<(), redb::Error> {
 }
 
 /// The newest audit rows, newest first.
-pub(super) fn audit(
+pub(crate) fn audit(
     database: &Database,
     domain: Option<DomainId>,
     limit: usize,

@@ -1,0 +1,133 @@
+//! Keeps the cache up to date: what changed on the server shows within seconds, and what is
+//! known is looked at again before it expires.
+//!
+//! An entry that changed is found by `modifyTimestamp`; one that was removed by not being there
+//! when it is looked at again. The window reaches back ten minutes, so that the clocks may differ
+//! by as much.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use mail::Timestamp;
+
+use super::Inner;
+use super::ask::{Missed, escape};
+use super::cache::Named;
+use super::entry::{Entry, Kind, generalized};
+use super::server::{Reach, Search};
+use crate::LookupError;
+use crate::snapshot::uid_key;
+
+/// How far back changes are asked for, in seconds.
+const WINDOW_SECONDS: i64 = 600;
+/// Changed entries that are read at a time.
+const CHANGED: usize = 100_000;
+/// Entries looked at by one question.
+const BATCH: usize = 50;
+
+/// Asks again and again, until the directory is gone.
+pub(super) async fn run(inner: Weak<Inner>, pause: Duration) {
+    while let Some(inner) = inner.upgrade() {
+        if let Err(error) = once(&inner).await {
+            tracing::debug!(%error, "the directory was not brought up to date");
+        }
+        drop(inner);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// One round.
+pub(super) async fn once(inner: &Arc<Inner>) -> Result<(), LookupError> {
+    let timing = &inner.server.settings().timing;
+    let soon = timing.negative.mul_f32(0.8);
+    if inner
+        .known_domains()
+        .is_none_or(|domains| domains.at.elapsed() >= soon)
+    {
+        inner.read_domains().await?;
+    }
+    changed(inner).await?;
+    let due = inner.cache().due(timing);
+    for (domain, uuids) in due {
+        for batch in uuids.chunks(BATCH) {
+            look_at(inner, domain, batch).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn look_at(
+    inner: &Arc<Inner>,
+    domain: mail::DomainId,
+    uuids: &[String],
+) -> Result<(), LookupError> {
+    match inner.ask_uuids(domain, uuids).await {
+        Ok(_) | Err(Missed::Unusable(_)) => Ok(()),
+        Err(Missed::Trouble(error)) => Err(error),
+    }
+}
+
+/// What changed since the last round.
+async fn changed(inner: &Arc<Inner>) -> Result<(), LookupError> {
+    let settings = inner.server.settings();
+    let names = &settings.attributes;
+    let Some(domains) = inner.known_domains() else {
+        return Ok(());
+    };
+    let since = Timestamp::from_seconds(crate::embedded::now().seconds() - WINDOW_SECONDS);
+    let mut entries = Vec::new();
+    for base in domains.roots(&settings.base) {
+        let search = Search {
+            base,
+            reach: Reach::List,
+            filter: format!("({}>={})", names.modified, escape(&generalized(since))),
+            limit: CHANGED,
+        };
+        entries.extend(inner.server.search(search).await?);
+    }
+    let stamps: HashMap<String, String> = entries
+        .iter()
+        .filter_map(|entry| {
+            let stamp = entry.value(&names.modified)?;
+            Some((entry.uuid(names).ok()?, stamp.to_owned()))
+        })
+        .collect();
+    let before = std::mem::replace(
+        &mut *inner.seen.lock().unwrap_or_else(PoisonError::into_inner),
+        stamps.clone(),
+    );
+    let is_new = |entry: &&Entry| {
+        entry
+            .uuid(names)
+            .is_ok_and(|uuid| before.get(&uuid) != stamps.get(&uuid))
+    };
+    let mut is_domain = false;
+    for entry in entries.iter().filter(is_new) {
+        let Ok(uuid) = entry.uuid(names) else {
+            continue;
+        };
+        let is_node = domains.nodes.values().any(|node| node.uuid == uuid);
+        if is_node || entry.kind(&settings.classes) == Some(Kind::Domain) {
+            is_domain = true;
+            continue;
+        }
+        let homes = {
+            let mut cache = inner.cache();
+            let addresses = entry.addresses(names);
+            let addresses: Vec<String> = addresses.iter().map(mail::Mailbox::key).collect();
+            let uids = entry.values(&names.uid);
+            let uids: Vec<String> = uids.iter().map(|uid| uid_key(uid)).collect();
+            cache.doubt(Named::Address, &addresses, &settings.timing);
+            cache.doubt(Named::Uid, &uids, &settings.timing);
+            cache.homes_of(&uuid)
+        };
+        for home in homes {
+            look_at(inner, home, std::slice::from_ref(&uuid)).await?;
+        }
+    }
+    if is_domain {
+        inner.read_domains().await?;
+    }
+    Ok(())
+}
