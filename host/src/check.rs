@@ -5,6 +5,7 @@
 //! the data directory, the ports it holds are its own and count as right.
 
 mod certificate;
+mod directory;
 mod disk;
 mod dns;
 mod ports;
@@ -30,7 +31,7 @@ pub(crate) enum State {
 /// What one check found about one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
-    /// The check: `config`, `ports`, `certificate`, `dns`, `disk`.
+    /// The check: `config`, `directory`, `ports`, `certificate`, `dns`, `disk`.
     pub(crate) check: &'static str,
     /// How it ended.
     pub(crate) state: State,
@@ -94,6 +95,7 @@ pub(crate) async fn run(config: anyhow::Result<Config>) -> Vec<Finding> {
         }
     };
     let mut found = vec![configuration(&subject)];
+    found.extend(directory::check(&subject).await);
     found.extend(disk::check(&subject));
     found.extend(ports::check(&subject));
     found.push(certificate::check(&subject));

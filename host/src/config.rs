@@ -4,6 +4,7 @@
 //! that is silently ignored is worse than a server that does not start.
 
 mod check;
+mod directory;
 mod listeners;
 mod reference;
 
@@ -15,6 +16,7 @@ use mail::Domain;
 use mail::limits::Limits;
 use serde::{Deserialize, Serialize};
 
+pub use directory::{Directory, DirectoryKind};
 pub use listeners::Listeners;
 pub use reference::{to_markdown, to_template};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub tls: Tls,
     /// Bounds on what a peer can make this server do.
     pub limits: Limits,
+    /// Who knows the domains and people.
+    pub directory: Directory,
     /// How people name themselves at login.
     pub login: Login,
     /// Networks whose mail is relayed without a login, as `192.0.2.0/24`. Default: none, and
@@ -159,6 +163,7 @@ impl Default for Config {
             listen: Listeners::default(),
             tls: Tls::default(),
             limits: Limits::default(),
+            directory: Directory::default(),
             login: Login::default(),
             trusted_networks: Vec::new(),
             postmaster: None,
@@ -197,9 +202,14 @@ impl Config {
         // Relative to the file, so that the same file works from any directory.
         let base = path.parent().unwrap_or_else(|| Path::new(""));
         config.data = base.join(&config.data);
-        for file in [&mut config.tls.certificate, &mut config.tls.key]
-            .into_iter()
-            .flatten()
+        for file in [
+            &mut config.tls.certificate,
+            &mut config.tls.key,
+            &mut config.directory.ca_file,
+            &mut config.directory.bind_password_file,
+        ]
+        .into_iter()
+        .flatten()
         {
             *file = base.join(&*file);
         }

@@ -7,6 +7,7 @@ mod check;
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod follow;
 mod intake;
 mod listen;
 mod metrics_http;

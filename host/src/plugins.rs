@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use directory::{Directory, DirectoryAdmin};
+use directory::{Directory, DirectoryAdmin, DomainEntry, LookupError};
 use mail::{Access, Principal, Tenant};
 use plugin::{BindingSpec, ChainSpec, Digest, Manifest, Runtime};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,8 @@ pub(crate) struct Plugins {
     components: RwLock<BTreeMap<Digest, Component>>,
     /// Domains whose chain could not be loaded.
     broken: RwLock<HashSet<mail::DomainId>>,
+    /// Domains whose chain was published, or could not be.
+    prepared: RwLock<HashSet<mail::DomainId>>,
     /// One change of a chain at a time.
     changing: Mutex<()>,
     /// What administrators are to be told; taken by who tells them.
@@ -107,6 +109,7 @@ impl Plugins {
             store,
             components: RwLock::default(),
             broken: RwLock::default(),
+            prepared: RwLock::default(),
             changing: Mutex::new(()),
             notices: std::sync::Mutex::new(Some(notices)),
         };
@@ -148,17 +151,51 @@ impl Plugins {
 
     /// Publishes the chain of every domain, at start. A chain that cannot be loaded leaves its
     /// domain without one: hooks then do not run, so the domain's mail is deferred.
-    pub(crate) async fn publish_all(&self, directory: &dyn Directory) -> anyhow::Result<()> {
+    pub(crate) async fn publish_all(&self, directory: &dyn Directory) -> Result<(), LookupError> {
         for domain in directory.domains().await? {
-            if let Err(error) = self.publish_stored(domain.tenant()).await {
-                tracing::error!(domain = %domain.name, ?error, "the plugins of a domain cannot be loaded");
-                self.broken
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(domain.id);
-            }
+            self.prepare(&domain).await;
         }
         Ok(())
+    }
+
+    /// Publishes the chains of domains that have none yet: those of a directory that changes
+    /// without this server.
+    pub(crate) async fn publish_new(&self, directory: &dyn Directory) -> Result<(), LookupError> {
+        for domain in directory.domains().await? {
+            self.ensure(&domain).await;
+        }
+        Ok(())
+    }
+
+    /// Publishes the chain of a domain unless that was tried before.
+    pub(crate) async fn ensure(&self, domain: &DomainEntry) {
+        let is_prepared = || {
+            let prepared = self.prepared.read();
+            prepared
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&domain.id)
+        };
+        if is_prepared() {
+            return;
+        }
+        let _changing = self.changing.lock().await;
+        if !is_prepared() {
+            self.prepare(domain).await;
+        }
+    }
+
+    async fn prepare(&self, domain: &DomainEntry) {
+        if let Err(error) = self.publish_stored(domain.tenant()).await {
+            tracing::error!(domain = %domain.name, ?error, "the plugins of a domain cannot be loaded");
+            self.broken
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(domain.id);
+        }
+        self.prepared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(domain.id);
     }
 
     /// Publishes the chain of one domain as it is stored, or the default one.
@@ -431,6 +468,10 @@ impl Plugins {
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&tenant.domain());
+            self.prepared
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(tenant.domain());
         }
         published.map(|_| ()).map_err(|error| {
             ApiError::invalid(format!("{error}; the chain before goes on running"))

@@ -5,11 +5,13 @@
 //! listeners take nothing new and wait for open sessions, the outflow finishes its attempts, the
 //! store is closed.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use directory::{DirectoryAdmin, LookupError};
 use mail::Domain;
 use net::{
     CertificateFiles, Certificates, DnsResolver, Gate, GateLimits, Shutdown, ShutdownTrigger,
@@ -18,7 +20,7 @@ use store::Store;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Api, Front};
-use crate::config::Config;
+use crate::config::{Config, DirectoryKind};
 use crate::listen::{self, Bound};
 use crate::outflow;
 use crate::plugins::Plugins;
@@ -26,7 +28,7 @@ use crate::reload::Reload;
 use crate::settings::{LiveSettings, Settings};
 use crate::site::Site;
 use crate::telemetry::Metrics;
-use crate::{metrics_http, plugins, shared};
+use crate::{follow, metrics_http, plugins, shared};
 
 /// A running server.
 pub struct Server {
@@ -64,13 +66,13 @@ impl Server {
             .with_context(|| format!("cannot make {}", data.display()))?;
         refuse_foreign(&data)?;
         let site = Arc::new(open_site(config).await?);
-        site.plugins.publish_all(&*site.directory).await?;
-        shared::reconcile_all(&site).await?;
-        let nobody = site
-            .directory
-            .domains()
-            .await
-            .is_ok_and(|domains| domains.is_empty());
+        prepare_domains(&site).await?;
+        let nobody = !follow::is_needed(&site)
+            && site
+                .directory
+                .domains()
+                .await
+                .is_ok_and(|domains| domains.is_empty());
         let settings = site.settings();
         let certificates = certificates(&settings.config)?;
         let listeners = listen::bind_all(&site)?;
@@ -206,6 +208,9 @@ fn start_outflow(site: &Arc<Site>, shutdown: &Shutdown) -> JoinSet<()> {
     tasks.spawn(outflow::measure(Arc::clone(site), shutdown.clone()));
     tasks.spawn(plugins::circuits::run(Arc::clone(site), shutdown.clone()));
     tasks.spawn(upkeep(Arc::clone(site), shutdown.clone()));
+    if follow::is_needed(site) {
+        tasks.spawn(follow::run(Arc::clone(site), shutdown.clone()));
+    }
     tasks
 }
 
@@ -258,17 +263,7 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         .iter()
         .map(|program| program.label.clone())
         .collect();
-    let options = directory::Options {
-        programs: Some(labels),
-        ..directory::Options::default()
-    };
-    let shown = path.display().to_string();
-    let opened =
-        tokio::task::spawn_blocking(move || directory::EmbeddedDirectory::open(&path, options));
-    let opened = opened
-        .await?
-        .with_context(|| format!("cannot open {shown}"))?;
-    let directory: Arc<dyn directory::DirectoryAdmin> = Arc::new(opened);
+    let directory = open_directory(&config, path, labels).await?;
     let resolver = DnsResolver::new(&net::dns::DnsSettings {
         servers: config.dns.clone(),
         ..Default::default()
@@ -295,6 +290,48 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         remote,
         settings: LiveSettings::new(Settings::new(config)?),
     })
+}
+
+async fn open_directory(
+    config: &Config,
+    path: PathBuf,
+    programs: BTreeSet<String>,
+) -> anyhow::Result<Arc<dyn DirectoryAdmin>> {
+    let shown = path.display().to_string();
+    let settings = match config.directory.kind {
+        DirectoryKind::Embedded => None,
+        DirectoryKind::Ldap => Some(config.directory.ldap()?),
+    };
+    let open = move || -> Result<Arc<dyn DirectoryAdmin>, directory::OpenError> {
+        if let Some(settings) = settings {
+            return Ok(Arc::new(directory::LdapDirectory::open(&path, settings)?));
+        }
+        let options = directory::Options {
+            programs: Some(programs),
+            ..directory::Options::default()
+        };
+        Ok(Arc::new(directory::EmbeddedDirectory::open(
+            &path, options,
+        )?))
+    };
+    let opened = tokio::task::spawn_blocking(open).await?;
+    opened.with_context(|| format!("cannot open {shown}"))
+}
+
+/// Plugins and shared mailboxes of every domain. A directory that does not answer yet is no
+/// reason not to start: its domains are prepared when it does.
+async fn prepare_domains(site: &Arc<Site>) -> anyhow::Result<()> {
+    let prepared = async {
+        site.plugins.publish_all(&*site.directory).await?;
+        shared::reconcile_all(site).await
+    };
+    match prepared.await {
+        Err(error @ LookupError::Temporary(_)) if follow::is_needed(site) => {
+            tracing::warn!(%error, "started without the directory: mail and logins are put off until it answers");
+            Ok(())
+        }
+        prepared => Ok(prepared?),
+    }
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

@@ -47,6 +47,7 @@ impl Settings {
         wanted.listen = now.listen;
         wanted.tls = now.tls;
         wanted.dns = now.dns;
+        wanted.directory = now.directory;
         wanted.login = now.login;
         wanted.program = now.program;
         wanted.file = now.file;
@@ -76,6 +77,7 @@ fn fixed(now: &Config, wanted: &Config) -> Vec<&'static str> {
         ("listen", listen(now) != listen(wanted)),
         ("tls", now.tls != wanted.tls),
         ("dns", now.dns != wanted.dns),
+        ("directory", now.directory != wanted.directory),
         ("login", now.login != wanted.login),
         ("program", now.program != wanted.program),
         ("file", now.file != wanted.file),

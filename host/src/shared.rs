@@ -1,6 +1,7 @@
 //! Shared mailboxes: the directory says which there are and who is a member, the store keeps
 //! them. This brings the store in line with the directory, after each change and at start.
 
+use directory::LookupError;
 use mail::{Access, Domain};
 use store::{NewMailbox, Owner, Rights};
 
@@ -41,7 +42,7 @@ pub(crate) async fn reconcile(site: &Site, domain: &Domain) -> Result<(), ApiErr
 }
 
 /// [`reconcile`] for every domain, at start: a crash may have come between directory and store.
-pub(crate) async fn reconcile_all(site: &Site) -> anyhow::Result<()> {
+pub(crate) async fn reconcile_all(site: &Site) -> Result<(), LookupError> {
     let domains = site.directory.domains().await?;
     for domain in domains {
         if let Err(error) = reconcile(site, &domain.name).await {

@@ -12,6 +12,7 @@ mod programs;
 mod reading;
 mod server;
 mod sink;
+pub mod slapd;
 
 pub use eventually::{eventually, eventually_some, until};
 pub use line::{Line, Reply};

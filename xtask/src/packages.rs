@@ -67,6 +67,16 @@ pub(crate) const TEST_PROGRAMS: &[Program] = &[
         what_for: "smtplib, imaplib, poplib, mailbox",
     },
     Program {
+        name: "slapd",
+        package: "slapd",
+        what_for: "LDAP server",
+    },
+    Program {
+        name: "ldapmodify",
+        package: "ldap-utils",
+        what_for: "LDAP client",
+    },
+    Program {
         name: "strace",
         package: "strace",
         what_for: "order of syncs and replies",

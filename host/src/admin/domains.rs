@@ -2,8 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{Change, DomainChanges, DomainEntry, NewDomain};
-use mail::Domain;
+use directory::{Adopt, Adoption, Change, DomainChanges, DomainEntry, NewDomain};
+use mail::{Domain, Mailbox};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Api, ApiError, Caller};
@@ -82,6 +83,50 @@ pub(super) async fn remove(
     Ok(Json(json!({
         "message": format!("{name} is deleted: its mail is refused with 550 5.1.6. Nothing is erased; `postroom domain set {name} state=active` brings it back")
     })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Adopted {
+    #[serde(default)]
+    only: Option<Mailbox>,
+    #[serde(default)]
+    as_new: bool,
+}
+
+pub(super) async fn adopt(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(domain): Path<String>,
+    Json(adopted): Json<Value>,
+) -> Result<Json<Value>, ApiError> {
+    let name = parse(&domain)?;
+    // A name that waits for this is no domain yet, so the operator is not asked for its own.
+    let by = match caller.operate("say whose mail a name gets") {
+        Ok(by) => by,
+        Err(denied) => {
+            caller.administer(&api, &name).await?;
+            return Err(denied);
+        }
+    };
+    let Adopted { only, as_new } = read(adopted)?;
+    let adopt = Adopt {
+        domain: name.clone(),
+        only: only.clone(),
+        adoption: if as_new {
+            Adoption::AsNew
+        } else {
+            Adoption::Continue
+        },
+    };
+    api.site.directory.adopt(by, adopt).await?;
+    let who = only.map_or_else(|| name.to_string(), |address| address.to_string());
+    let what = if as_new {
+        format!("{who} begins anew; the mail it had before is kept and shown to nobody")
+    } else {
+        format!("{who} goes on with the mail it had before")
+    };
+    Ok(Json(json!({ "message": what })))
 }
 
 /// Reads the body of a call; an error names the field.

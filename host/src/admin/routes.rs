@@ -96,6 +96,8 @@ routes! {
         "Changes attributes; `null` takes one away. Administrators set `administrators`, `postmaster` and `catch_all`, the operator all. `postroom domain set`";
     Site delete "/v1/domains/{domain}" => domains::remove,
         "Sets the domain to `deleted`: its mail is refused, nothing is erased. `postroom domain remove`";
+    Site post "/v1/domains/{domain}/adopt" = r#"{"as_new": false}"# => domains::adopt,
+        "Says whose mail a name of an LDAP directory gets that came back as another entry: what it had, or none; of the person or group `only` alone. `postroom domain adopt`";
     Administrator get "/v1/domains/{domain}/audit" ? "limit=20" => trail::show,
         "Who changed or tried to change what, the newest first. `postroom domain audit`";
 

@@ -288,6 +288,21 @@ pub enum DomainCommand {
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: usize,
     },
+    /// Say whose mail a name gets that came back in the LDAP directory as another entry: that of
+    /// the entry which had it before.
+    #[command(
+        after_help = "Without --only the domain itself and everybody in it continue.\n\nExamples:\n  postroom domain adopt abc.test\n  postroom domain adopt abc.test --only ann@abc.test --as-new"
+    )]
+    Adopt {
+        /// Its name.
+        name: String,
+        /// This person or group alone.
+        #[arg(long, value_name = "ADDRESS")]
+        only: Option<String>,
+        /// It is somebody new and gets no old mail.
+        #[arg(long)]
+        as_new: bool,
+    },
     /// Set a domain to 'deleted': mail for it is refused for good, nothing is erased yet.
     Remove {
         /// Its name.

@@ -52,6 +52,15 @@ pub(super) async fn run(client: &Client, command: &DomainCommand) -> anyhow::Res
                 .get(&format!("{}/audit?limit={limit}", path(name)))
                 .await
         }
+        DomainCommand::Adopt { name, only, as_new } => {
+            let mut body = Map::new();
+            body.insert("as_new".to_owned(), (*as_new).into());
+            if let Some(only) = only {
+                body.insert("only".to_owned(), only.as_str().into());
+            }
+            let path = format!("{}/adopt", path(name));
+            client.post(&path, &body.into()).await
+        }
         DomainCommand::Remove { name } => client.delete(&path(name)).await,
     }
 }

@@ -17,6 +17,14 @@ pub(super) fn reference() -> anyhow::Result<toml::Table> {
             certificate: Some("chain.pem".into()),
             key: Some("key.pem".into()),
         },
+        directory: super::Directory {
+            url: Some(String::new()),
+            ca_file: Some("ca.pem".into()),
+            base: Some(String::new()),
+            bind_dn: Some(String::new()),
+            bind_password_file: Some("password".into()),
+            ..Default::default()
+        },
         login: super::Login {
             default_domain: Some(Domain::parse("example.org")?),
             ..Default::default()
@@ -88,6 +96,7 @@ pub(super) fn values(config: &Config) -> anyhow::Result<()> {
             .map_err(|error| anyhow::anyhow!("postmaster = '{postmaster}': {error}"))?;
     }
     config.administrator_grants()?;
+    config.directory.check()?;
     limits(config)?;
     programs(config)?;
     files(config)?;

@@ -12,6 +12,8 @@ use super::{Config, check};
 const SOURCES: &[&str] = &[
     include_str!("../config.rs"),
     include_str!("listeners.rs"),
+    include_str!("directory.rs"),
+    include_str!("../../crates/directory/src/ldap/settings.rs"),
     include_str!("../../crates/mail/src/limits.rs"),
 ];
 
@@ -135,31 +137,44 @@ fn tables() -> Vec<Table> {
             .and_then(|rest| rest.strip_suffix('>'));
         match find(inner.unwrap_or(&field.kind)) {
             None => top.keys.push(key(field, &plain)),
-            Some(table) => tables.push(Table {
-                name: field.name.clone(),
-                many: inner.is_some(),
-                text: field.text.clone(),
-                keys: keys(table, field, &plain, &full),
-            }),
+            Some(table) => {
+                let values = values(field, &plain, &full);
+                let (nested, own): (Vec<&Field>, Vec<&Field>) = table
+                    .fields
+                    .iter()
+                    .partition(|inner| find(&inner.kind).is_some());
+                tables.push(Table {
+                    name: field.name.clone(),
+                    many: inner.is_some(),
+                    text: field.text.clone(),
+                    keys: own.into_iter().map(|inner| key(inner, &values)).collect(),
+                });
+                for below in nested {
+                    let fields = find(&below.kind).map_or(&[][..], |table| &table.fields);
+                    let values = values.get(&below.name).and_then(toml::Value::as_table);
+                    let values = values.cloned().unwrap_or_default();
+                    tables.push(Table {
+                        name: format!("{}.{}", field.name, below.name),
+                        many: false,
+                        text: below.text.clone(),
+                        keys: fields.iter().map(|inner| key(inner, &values)).collect(),
+                    });
+                }
+            }
         }
     }
     tables.insert(0, top);
     tables
 }
 
-/// The keys of a table with their defaults: of the table itself, or of one of many.
-fn keys(table: &Struct, field: &Field, plain: &toml::Table, full: &toml::Table) -> Vec<Key> {
+/// The defaults of a table: of the table itself, or of one of many.
+fn values(field: &Field, plain: &toml::Table, full: &toml::Table) -> toml::Table {
     let values = match (plain.get(&field.name), full.get(&field.name)) {
         (Some(toml::Value::Table(values)), _) => Some(values),
         (_, Some(toml::Value::Array(items))) => items.first().and_then(toml::Value::as_table),
         _ => None,
     };
-    let empty = toml::Table::new();
-    table
-        .fields
-        .iter()
-        .map(|inner| key(inner, values.unwrap_or(&empty)))
-        .collect()
+    values.cloned().unwrap_or_default()
 }
 
 fn key(field: &Field, values: &toml::Table) -> Key {

@@ -31,6 +31,14 @@ fn unknown_keys_name_the_nearest_valid_one() {
             "unknown key 'program.lable': did you mean 'label'?",
         ),
         (
+            "[directory]\nbind_pasword_file = 'x'",
+            "unknown key 'directory.bind_pasword_file': did you mean 'bind_password_file'?",
+        ),
+        (
+            "[directory.attributes]\nmails = 'x'",
+            "unknown key 'directory.attributes.mails': did you mean 'mail'?",
+        ),
+        (
             "[login]\ndefault_domian = 'x'",
             "unknown key 'login.default_domian': did you mean 'default_domain'?",
         ),
@@ -48,6 +56,25 @@ fn impossible_values_are_refused_with_a_reason() {
         ("trusted_networks = ['10.0.0.0/33']", "at most 32 bits"),
         ("trusted_networks = ['x']", "is not a network"),
         ("[tls]\ncertificate = 'x'", "go together"),
+        ("[directory]\nkind = 'ldap'", "directory.url"),
+        ("[directory]\nurl = 'ldap://a.test'", "kind = \"ldap\""),
+        ("[directory]\nkind = 'nis'", "`embedded` or `ldap`"),
+        (
+            "[directory]\nkind = 'ldap'\nurl = 'ldap://a.test'",
+            "directory.base",
+        ),
+        (
+            "[directory]\nkind = 'ldap'\nurl = 'ldap://a.test'\nbase = 'o=a'\nbind_dn = 'cn=a'",
+            "go together",
+        ),
+        (
+            "[directory]\nkind = 'ldap'\nurl = 'ldaps://a.test'\nbase = 'o=a'\nstart_tls = true",
+            "encrypted from its first byte",
+        ),
+        (
+            "[directory]\nkind = 'ldap'\nurl = 'ldap://a.test'\nbase = 'o=a'\n[directory.attributes]\nmail = 'a)(b'",
+            "is not the name of an attribute",
+        ),
         ("[limits]\nrecipients = 1", "at least 100"),
         ("[limits]\nretry_seconds = []", "at least one pause"),
         (

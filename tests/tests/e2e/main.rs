@@ -12,6 +12,7 @@ mod an_operator_sets_a_server_up;
 mod an_option_without_its_plugin_waits;
 mod an_upload_that_cannot_be_used_changes_nothing;
 mod autoreply_answers_once_and_never_a_machine;
+mod domains_are_served_from_an_ldap_directory;
 mod domains_of_one_transaction_decide_apart;
 mod file_takes_parallel_deliveries_whole;
 mod forward_keeps_bytes_and_sender_and_stops_loops;

@@ -33,6 +33,7 @@ mod settings;
 mod table;
 mod wire;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -78,6 +79,8 @@ struct Inner {
     server: Arc<Server>,
     identities: Arc<Identities>,
     domains: RwLock<Option<Arc<Domains>>>,
+    /// Every domain as it was last seen, also when it is gone.
+    seen_domains: RwLock<HashMap<DomainId, Arc<DomainEntry>>>,
     /// One reading of the domains at a time.
     reading: tokio::sync::Mutex<()>,
     cache: Mutex<Cache>,
@@ -86,7 +89,7 @@ struct Inner {
     /// refused without asking.
     login_us: AtomicU64,
     /// When entries changed that were looked at already, by `entryUUID`.
-    seen: Mutex<std::collections::HashMap<String, String>>,
+    seen: Mutex<poll::Seen>,
     /// One adoption at a time.
     adopting: tokio::sync::Mutex<()>,
 }
@@ -105,6 +108,7 @@ impl LdapDirectory {
             server,
             identities: Arc::new(Identities::open(path, 0)?),
             domains: RwLock::new(None),
+            seen_domains: RwLock::default(),
             reading: tokio::sync::Mutex::new(()),
             cache: Mutex::new(Cache::default()),
             generation: watch::Sender::new(0),
@@ -117,6 +121,18 @@ impl LdapDirectory {
             inner,
             _poll: Arc::new(Poll(poll.abort_handle())),
         })
+    }
+
+    /// How many domain nodes the server shows: whether the settings work, without opening a file.
+    ///
+    /// # Errors
+    /// What does not work.
+    pub async fn count_domains(settings: LdapSettings) -> Result<usize, LookupError> {
+        let server = Server::new(settings).map_err(LookupError::Temporary)?;
+        Ok(server
+            .search(ask::all_domains(server.settings()))
+            .await?
+            .len())
     }
 
     /// Asks now for what changed, instead of in some seconds.
@@ -398,8 +414,10 @@ impl Directory for LdapDirectory {
     }
 
     fn known_domain(&self, id: DomainId) -> Option<Arc<DomainEntry>> {
-        let domains = self.inner.known_domains()?;
-        Some(Arc::clone(&domains.nodes.get(&id)?.entry))
+        let seen = self.inner.seen_domains.read();
+        seen.unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
     }
 
     fn known_person(&self, domain: DomainId, id: PersonId) -> Option<Arc<PersonEntry>> {

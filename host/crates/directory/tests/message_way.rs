@@ -1,8 +1,15 @@
 //! Every row of `tests/message_way.tsv`, taken through the directory and the routing.
 
 mod replay;
+#[path = "../../../../tests/src/slapd.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+mod slapd;
 
-use directory::{EmbeddedDirectory, Options};
+use directory::{Directory, EmbeddedDirectory, Layout, LdapDirectory, LdapSettings, Options};
 use mail::{Domain, ForwardPath, Mailbox, PersonId};
 use routing::{
     Answers, Decision, DnsAnswer, Request, Route, RouteTable, Routed, Sender, Site, Target, Way,
@@ -25,7 +32,12 @@ fn site() -> Site {
 }
 
 /// Takes the way, with what the row says of DNS, and fails when it asks for more or for less.
-fn take(directory: &EmbeddedDirectory, recipient: ForwardPath, sender: &str, dns: &str) -> Routed {
+async fn take(
+    directory: &dyn Directory,
+    recipient: ForwardPath,
+    sender: &str,
+    dns: &str,
+) -> Routed {
     let sender = match sender {
         "stranger" => Sender::Stranger,
         "trusted" => Sender::Trusted,
@@ -34,9 +46,13 @@ fn take(directory: &EmbeddedDirectory, recipient: ForwardPath, sender: &str, dns
         other => panic!("no sender is called {other}"),
     };
     let request = Request { recipient, sender };
-    let (site, table, mut answers) = (site(), directory.snapshot(), Answers::default());
-    for _ in 0..2 {
-        match routing::route(&request, &site, &*table, &answers) {
+    let (site, table, mut answers) = (site(), directory.table(), Answers::default());
+    for _ in 0..100 {
+        let way = routing::route(&request, &site, &*table, &answers);
+        if table.complete().await {
+            continue;
+        }
+        match way {
             Way::Decided(routed) => {
                 assert_eq!(
                     answers.dns.is_empty(),
@@ -45,11 +61,12 @@ fn take(directory: &EmbeddedDirectory, recipient: ForwardPath, sender: &str, dns
                 );
                 return routed;
             }
+            Way::NeedsDns(_) if !answers.dns.is_empty() => panic!("DNS is asked twice"),
             Way::NeedsDns(domain) => answers.dns(domain, answer(dns)),
             Way::NeedsResolve(address) => panic!("no hook is bound for {address}"),
         }
     }
-    panic!("the way asks twice");
+    panic!("the way does not end");
 }
 
 fn answer(dns: &str) -> DnsAnswer {
@@ -76,7 +93,7 @@ fn shown(target: &Target) -> String {
 }
 
 /// Code, enhanced status, deciding step and targets, as a row has them.
-fn outcome(directory: &EmbeddedDirectory, row: &[&str]) -> [String; 4] {
+async fn outcome(directory: &dyn Directory, row: &[&str]) -> [String; 4] {
     let recipient = match row[2] {
         "Postmaster" => ForwardPath::Postmaster,
         text => match Mailbox::parse(text) {
@@ -84,7 +101,7 @@ fn outcome(directory: &EmbeddedDirectory, row: &[&str]) -> [String; 4] {
             Err(_) => return ["501", "5.1.3", "parse", "-"].map(str::to_owned),
         },
     };
-    let routed = take(directory, recipient, row[1], row[3]);
+    let routed = take(directory, recipient, row[1], row[3]).await;
     let step = routed
         .steps
         .last()
@@ -115,37 +132,67 @@ fn outcome(directory: &EmbeddedDirectory, row: &[&str]) -> [String; 4] {
     }
 }
 
-#[test]
-fn every_row_of_the_table_holds() {
+/// Takes every row; what is wrong is in the message.
+async fn check(directory: &dyn Directory) {
+    let rows: Vec<Vec<&str>> = ROWS
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert!(rows.len() > 100, "the table is there");
+    let mut wrong = Vec::new();
+    for row in &rows {
+        assert_eq!(row.len(), 8, "{row:?}");
+        let got = outcome(directory, row).await;
+        if got != row[4..8] {
+            wrong.push(format!("{}: {got:?}, not {:?}", row[0], &row[4..8]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_row_of_the_table_holds() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("directory.redb");
     let directory = EmbeddedDirectory::open(&path, Options::default()).expect("a new directory");
     replay::load(&directory, DIRECTORY);
 
-    let rows = || {
-        ROWS.lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    };
-    assert!(rows().count() > 100, "the table is there");
-    let check = |directory: &EmbeddedDirectory| {
-        let wrong: Vec<String> = rows()
-            .filter_map(|line| {
-                let row: Vec<&str> = line.split('\t').collect();
-                assert_eq!(row.len(), 8, "{line}");
-                let got = outcome(directory, &row);
-                (got != row[4..8]).then(|| format!("{}: {got:?}, not {:?}", row[0], &row[4..8]))
-            })
-            .collect();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    };
-    check(&directory);
+    check(&directory).await;
 
     // The same from disk.
     let generation = directory.snapshot().generation();
     drop(directory);
     let directory = EmbeddedDirectory::open(&path, Options::default()).expect("the same directory");
     assert_eq!(directory.snapshot().generation(), generation);
-    check(&directory);
+    check(&directory).await;
+}
+
+/// From an LDAP server, each entry asked for when a row needs it.
+async fn check_ldap(layout: Layout) {
+    let server = slapd::Slapd::start(&replay::ldif::of(DIRECTORY, layout));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut settings = LdapSettings::new(&server.url(), slapd::SUFFIX);
+    settings.bind_dn = slapd::READER.to_owned();
+    settings.bind_password = mail::Secret::new(slapd::SECRET.to_owned());
+    settings.layout = layout;
+    // Addresses beyond ASCII do not fit into `mail`.
+    settings.attributes.mail = "postroomMail".to_owned();
+    let path = folder.path().join("directory.redb");
+    let directory = LdapDirectory::open(&path, settings).expect("a new directory");
+    check(&directory).await;
+    // The same from the cache.
+    check(&directory).await;
+}
+
+#[tokio::test]
+async fn every_row_holds_from_a_flat_ldap_tree() {
+    check_ldap(Layout::Flat).await;
+}
+
+#[tokio::test]
+async fn every_row_holds_from_an_ldap_dc_tree() {
+    check_ldap(Layout::Dc).await;
 }
 
 #[test]
@@ -161,20 +208,26 @@ fn names_of_rows_are_distinct() {
     assert_eq!(names.len(), count);
 }
 
-#[test]
-fn a_domain_says_in_its_own_words_why_it_is_disabled() {
+#[tokio::test]
+async fn a_domain_says_in_its_own_words_why_it_is_disabled() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory =
         EmbeddedDirectory::open(&folder.path().join("directory.redb"), Options::default())
             .expect("a new directory");
     replay::load(&directory, DIRECTORY);
-    let text = |address: &str| {
+    let text = async |address: &str| {
         let recipient = ForwardPath::Mailbox(address.parse().expect("an address"));
-        match take(&directory, recipient, "stranger", "-").decision {
+        match take(&directory, recipient, "stranger", "-").await.decision {
             Decision::Refuse(reply) => reply.text().to_owned(),
             Decision::Accept { .. } => panic!("{address} is taken"),
         }
     };
-    assert_eq!(text("ann@told.test"), "told.test has moved to abc.test");
-    assert_ne!(text("disabled@abc.test"), "told.test has moved to abc.test");
+    assert_eq!(
+        text("ann@told.test").await,
+        "told.test has moved to abc.test"
+    );
+    assert_ne!(
+        text("disabled@abc.test").await,
+        "told.test has moved to abc.test"
+    );
 }

@@ -33,12 +33,15 @@ fn every_key_that_can_be_set_is_listed_and_no_other() {
         if tables.is_empty() {
             known.insert(name);
         } else {
-            known.extend(
-                tables
-                    .iter()
-                    .flat_map(|table| table.keys())
-                    .map(|key| path(&name, key)),
-            );
+            for (key, value) in tables.into_iter().flatten() {
+                let below = value.as_table().into_iter().flat_map(toml::Table::keys);
+                let below: Vec<String> =
+                    below.map(|inner| path(&path(&name, &key), inner)).collect();
+                if below.is_empty() {
+                    known.insert(path(&name, &key));
+                }
+                known.extend(below);
+            }
         }
     }
     assert_eq!(listed(), known);

@@ -16,8 +16,10 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
             continue;
         }
         let Some(domain) = context.site.directory.known_domain(id) else {
-            continue;
+            // It went while this was under way; without its policies nothing is taken for it.
+            return Flow::Answer(words::TEMPORARY_TROUBLE.reply());
         };
+        context.site.plugins.ensure(&domain).await;
         if context.site.plugins.is_broken(id) {
             return Flow::Answer(
                 words::PLUGIN_TROUBLE.reply_with(&[("domain", domain.name.as_str())]),

@@ -10,7 +10,10 @@ use crate::outflow::attempt::Attempt;
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
     let row = &attempt.lease.row;
     match attempt.site.directory.domain_by_id(row.domain).await {
-        Ok(domain) => attempt.domain = Some(domain),
+        Ok(domain) => {
+            attempt.site.plugins.ensure(&domain).await;
+            attempt.domain = Some(domain);
+        }
         Err(LookupError::NotFound(_)) => {}
         Err(LookupError::Temporary(cause)) => {
             tracing::warn!(row = %row.id, cause, "an attempt without its domain");

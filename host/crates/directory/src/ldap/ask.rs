@@ -13,6 +13,7 @@ use super::domains::{Domains, Node};
 use super::entry::{Entry, Kind};
 use super::identity::Claim;
 use super::server::{Reach, Search};
+use super::settings::LdapSettings;
 use crate::snapshot::uid_key;
 use crate::{AdminError, Adopt, LookupError};
 
@@ -22,6 +23,18 @@ const ALIKE: usize = 50;
 const DOMAINS: usize = 100_000;
 /// People, groups or aliases of one domain in a list.
 const LIST: usize = 100_000;
+
+/// Everything that has an address.
+const EVERYBODY: [Kind; 3] = [Kind::Person, Kind::Group, Kind::Alias];
+
+/// Which entries of a domain are wanted.
+struct Ask<'a> {
+    kinds: &'a [Kind],
+    /// A filter, or nothing.
+    condition: &'a str,
+    reach: Reach,
+    limit: usize,
+}
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -57,6 +70,16 @@ fn of_classes<'a>(classes: impl IntoIterator<Item = &'a String>) -> String {
     let one = |class: &String| format!("(objectClass={})", escape(class));
     let all: String = classes.into_iter().map(one).collect();
     format!("(|{all})")
+}
+
+/// The question for every domain node.
+pub(super) fn all_domains(settings: &LdapSettings) -> Search {
+    Search {
+        base: settings.base.clone(),
+        reach: Reach::List,
+        filter: of_classes(settings.classes.of(Kind::Domain)),
+        limit: DOMAINS,
+    }
 }
 
 impl Inner {
@@ -142,13 +165,7 @@ impl Inner {
         }
         let settings = self.server.settings();
         let at = Instant::now();
-        let search = Search {
-            base: settings.base.clone(),
-            reach: Reach::List,
-            filter: of_classes(&settings.classes.domain),
-            limit: DOMAINS,
-        };
-        let entries = self.server.search(search).await?;
+        let entries = self.server.search(all_domains(settings)).await?;
         let domains = Arc::new(self.domains_of(entries, at).await?);
         if domains.nodes.is_empty() && self.identities.knows_domains() {
             let cause = format!(
@@ -157,6 +174,12 @@ impl Inner {
             );
             tracing::error!(cause, "the directory is taken as out of order");
             return Err(LookupError::Temporary(cause));
+        }
+        {
+            let seen = self.seen_domains.write();
+            let mut seen = seen.unwrap_or_else(std::sync::PoisonError::into_inner);
+            let nodes = domains.nodes.iter();
+            seen.extend(nodes.map(|(id, node)| (*id, Arc::clone(&node.entry))));
         }
         let before = {
             let mut known = self
@@ -267,9 +290,13 @@ impl Inner {
             Named::Address => self.has_address(name),
             Named::Uid => format!("({}={})", names.uid, escape(name)),
         };
-        let found = self
-            .entries(&domains, node, &condition, Reach::Beneath, ALIKE)
-            .await?;
+        let ask = Ask {
+            kinds: &EVERYBODY,
+            condition: &condition,
+            reach: Reach::Beneath,
+            limit: ALIKE,
+        };
+        let found = self.entries(&domains, node, ask).await?;
         let mut found: Vec<(Kind, Entry)> = found
             .into_iter()
             .filter(|(kind, entry)| match named {
@@ -297,11 +324,7 @@ impl Inner {
         let key = self.take(node, kind, &entry).await?;
         let mut cache = self.cache();
         cache.note(named, domain, name.to_owned(), Some(key.clone()));
-        match cache.held(&key, &self.server.settings().timing) {
-            Answer::Fresh(held) => Ok(held),
-            Answer::Stale(held) => Ok(Some(held)),
-            Answer::Unknown => Ok(None),
-        }
+        Ok(cache.read(&key))
     }
 
     /// An entry by its `entryUUID`.
@@ -347,11 +370,13 @@ impl Inner {
             let one =
                 |uuid: &String| format!("({}={})", settings.attributes.entry_uuid, escape(uuid));
             let condition = format!("(|{})", uuids.iter().map(one).collect::<String>());
-            let limit = uuids.len() * 2;
-            for (kind, entry) in self
-                .entries(&domains, node, &condition, Reach::Beneath, limit)
-                .await?
-            {
+            let ask = Ask {
+                kinds: &EVERYBODY,
+                condition: &condition,
+                reach: Reach::Beneath,
+                limit: uuids.len() * 2,
+            };
+            for (kind, entry) in self.entries(&domains, node, ask).await? {
                 match self.take(node, kind, &entry).await {
                     Ok(key) => {
                         present.insert(key);
@@ -370,13 +395,7 @@ impl Inner {
             }
         }
         cache.confirm(&present, &settings.timing);
-        let held = present
-            .iter()
-            .filter_map(|key| match cache.held(key, &settings.timing) {
-                Answer::Fresh(held) => held,
-                _ => None,
-            });
-        let held = held.collect();
+        let held = present.iter().filter_map(|key| cache.read(key)).collect();
         drop(cache);
         if is_less {
             self.grow();
@@ -394,12 +413,30 @@ impl Inner {
         let Some(node) = domains.nodes.get(&domain) else {
             return Err(LookupError::NotFound(format!("domain {domain}")));
         };
-        let found = self.entries(&domains, node, "", Reach::List, LIST).await?;
+        let ask = Ask {
+            kinds: &[kind],
+            condition: "",
+            reach: Reach::List,
+            limit: LIST,
+        };
+        let found = self.entries(&domains, node, ask).await?;
         let names = &self.server.settings().attributes;
         let mut count: HashMap<String, usize> = HashMap::new();
         for mail in found.iter().filter_map(|(_, entry)| entry.mail(names).ok()) {
             *count.entry(mail.key()).or_default() += 1;
         }
+        // New ones get their ids in one commit.
+        let claims = found.iter().filter_map(|(kind, entry)| {
+            let mail = entry.mail(names).ok()?;
+            let is_alone = *kind != Kind::Alias && count.get(&mail.key()) == Some(&1);
+            is_alone.then_some(Claim {
+                kind: *kind,
+                domain,
+                uuid: entry.uuid(names).ok()?,
+                name: mail.key(),
+            })
+        });
+        self.claim(claims.collect()).await?;
         let mut known = Vec::new();
         for (own, entry) in found {
             let is_alone = entry
@@ -416,13 +453,7 @@ impl Inner {
                 continue;
             }
             match self.take(node, kind, &entry).await {
-                Ok(key) => {
-                    if let Answer::Fresh(Some(held)) =
-                        self.cache().held(&key, &self.server.settings().timing)
-                    {
-                        known.push(held.known);
-                    }
-                }
+                Ok(key) => known.extend(self.cache().read(&key).map(|held| held.known)),
                 Err(Missed::Unusable(_)) => {}
                 Err(Missed::Trouble(error)) => return Err(error),
             }
@@ -435,18 +466,16 @@ impl Inner {
         &self,
         domains: &Domains,
         node: &Node,
-        condition: &str,
-        reach: Reach,
-        limit: usize,
+        ask: Ask<'_>,
     ) -> Result<Vec<(Kind, Entry)>, LookupError> {
         let settings = self.server.settings();
         let classes = &settings.classes;
-        let all = [&classes.person, &classes.group, &classes.alias];
+        let wanted = ask.kinds.iter().flat_map(|kind| classes.of(*kind));
         let search = Search {
             base: node.base.clone(),
-            reach,
-            filter: format!("(&{}{condition})", of_classes(all.into_iter().flatten())),
-            limit,
+            reach: ask.reach,
+            filter: format!("(&{}{})", of_classes(wanted), ask.condition),
+            limit: ask.limit,
         };
         let found = self.server.search(search).await?;
         let own = |entry: Entry| {
@@ -482,7 +511,7 @@ impl Inner {
                 let id = ids
                     .into_iter()
                     .next()
-                    .unwrap_or(Err("it got no id".to_owned()));
+                    .unwrap_or_else(|| Err("it got no id".to_owned()));
                 id.map_err(unusable)?
             }
         };
@@ -559,6 +588,10 @@ impl Inner {
 
     /// Lets a name that came back continue, or begin anew, and reads what concerns it again.
     pub(super) async fn adopt(&self, by: Principal, adopt: Adopt) -> Result<usize, AdminError> {
+        if !matches!(by, Principal::System | Principal::Site) {
+            let problem = "only the operator of the site may say whose mail a name gets";
+            return Err(AdminError::Denied(problem.to_owned()));
+        }
         let _one = self.adopting.lock().await;
         let identities = Arc::clone(&self.identities);
         let Adopt {

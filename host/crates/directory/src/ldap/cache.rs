@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mail::{DomainId, GroupId, PersonId};
+use mail::{DomainId, PersonId};
 use routing::Entry as Facts;
 
 use super::settings::Timing;
@@ -94,7 +94,6 @@ pub(super) enum Answer {
 pub(super) struct Cache {
     held: HashMap<Key, Held>,
     people: HashMap<(DomainId, PersonId), Key>,
-    groups: HashMap<(DomainId, GroupId), Key>,
     addresses: HashMap<(DomainId, String), Slot>,
     uids: HashMap<(DomainId, String), Slot>,
 }
@@ -149,26 +148,20 @@ impl Cache {
         }
     }
 
+    /// An entry that was read just now.
+    pub(super) fn read(&self, key: &Key) -> Option<Held> {
+        self.held.get(key).cloned()
+    }
+
     /// A person as it was last seen.
     pub(super) fn person(&self, domain: DomainId, id: PersonId) -> Option<&Held> {
         self.held.get(self.people.get(&(domain, id))?)
     }
 
-    /// A group as it was last seen.
-    pub(super) fn group(&self, domain: DomainId, id: GroupId) -> Option<&Held> {
-        self.held.get(self.groups.get(&(domain, id))?)
-    }
-
     /// Keeps an entry. `true` if it was another one before.
     pub(super) fn keep(&mut self, key: Key, known: Known, dn: String) -> bool {
-        match &known {
-            Known::Person(entry) => {
-                self.people.insert((entry.domain, entry.id), key.clone());
-            }
-            Known::Group(entry) => {
-                self.groups.insert((entry.domain, entry.id), key.clone());
-            }
-            Known::Alias(_) => {}
+        if let Known::Person(entry) = &known {
+            self.people.insert((entry.domain, entry.id), key.clone());
         }
         let old = self.held.get(&key);
         let is_changed = old.is_some_and(|old| !old.known.is_like(&known));
@@ -216,14 +209,8 @@ impl Cache {
         let Some(held) = self.held.remove(key) else {
             return false;
         };
-        match &held.known {
-            Known::Person(entry) => {
-                self.people.remove(&(entry.domain, entry.id));
-            }
-            Known::Group(entry) => {
-                self.groups.remove(&(entry.domain, entry.id));
-            }
-            Known::Alias(_) => {}
+        if let Known::Person(entry) = &held.known {
+            self.people.remove(&(entry.domain, entry.id));
         }
         self.addresses
             .retain(|_, slot| slot.key.as_ref() != Some(key));
@@ -314,5 +301,15 @@ fn aged(held: &Held, age: Duration, timing: &Timing) -> Answer {
         Answer::Stale(held.clone())
     } else {
         Answer::Unknown
+    }
+}
+
+#[cfg(test)]
+impl Cache {
+    /// As if so much time had passed since everything was read.
+    pub(super) fn age(&mut self, by: Duration) {
+        for held in self.held.values_mut() {
+            held.checked = held.checked.checked_sub(by).expect("the clock ran so long");
+        }
     }
 }

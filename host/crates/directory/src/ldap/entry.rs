@@ -42,6 +42,18 @@ pub(super) enum Kind {
     Alias,
 }
 
+impl Classes {
+    /// The classes of one kind.
+    pub(super) fn of(&self, kind: Kind) -> &[String] {
+        match kind {
+            Kind::Domain => &self.domain,
+            Kind::Person => &self.person,
+            Kind::Group => &self.group,
+            Kind::Alias => &self.alias,
+        }
+    }
+}
+
 impl From<SearchEntry> for Entry {
     fn from(found: SearchEntry) -> Self {
         let lower = |(name, values): (String, _)| (name.to_lowercase(), values);
@@ -148,14 +160,9 @@ impl Entry {
 
     /// What it is; the first list that has one of its classes decides.
     pub(super) fn kind(&self, classes: &Classes) -> Option<Kind> {
-        [
-            (&classes.domain, Kind::Domain),
-            (&classes.alias, Kind::Alias),
-            (&classes.group, Kind::Group),
-            (&classes.person, Kind::Person),
-        ]
-        .into_iter()
-        .find_map(|(list, kind)| self.is(list).then_some(kind))
+        [Kind::Domain, Kind::Alias, Kind::Group, Kind::Person]
+            .into_iter()
+            .find(|kind| self.is(classes.of(*kind)))
     }
 
     /// What identifies it for good.

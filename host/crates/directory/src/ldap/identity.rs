@@ -69,26 +69,36 @@ pub(super) struct Identities {
 struct Known {
     counters: Counters,
     rows: HashMap<(DomainId, String), Row>,
+    /// Whose each id is.
+    ids: HashMap<(DomainId, u64), String>,
     /// The holder of each name.
     names: HashMap<(DomainId, String), String>,
     /// Names whose next entry continues them.
     open: HashSet<(DomainId, String)>,
 }
 
+/// A row with its key.
+type Stored = ((DomainId, String), Row);
 type Change = ((DomainId, String), Option<Row>);
 
 impl Known {
     fn apply(&mut self, changes: Vec<Change>) {
         for (key, row) in changes {
-            if let Some(old) = self.rows.remove(&key)
-                && self.names.get(&(key.0, old.name.clone())) == Some(&key.1)
-            {
-                self.names.remove(&(key.0, old.name));
+            let (home, uuid) = &key;
+            if let Some(old) = self.rows.remove(&key) {
+                let name = (*home, old.name);
+                if self.names.get(&name) == Some(uuid) {
+                    self.names.remove(&name);
+                }
+                if self.ids.get(&(*home, old.id)) == Some(uuid) {
+                    self.ids.remove(&(*home, old.id));
+                }
             }
             if let Some(row) = row {
                 if !row.name.is_empty() {
-                    self.names.insert((key.0, row.name.clone()), key.1.clone());
+                    self.names.insert((*home, row.name.clone()), uuid.clone());
                 }
+                self.ids.insert((*home, row.id), uuid.clone());
                 self.rows.insert(key, row);
             }
         }
@@ -108,6 +118,7 @@ impl Identities {
         let mut known = Known {
             counters,
             rows: HashMap::new(),
+            ids: HashMap::new(),
             names: HashMap::new(),
             open: HashSet::new(),
         };
@@ -141,10 +152,7 @@ impl Identities {
 
     /// The `entryUUID` of an id in this domain.
     pub(super) fn uuid_of(&self, domain: DomainId, id: u64) -> Option<String> {
-        let known = self.lock();
-        let mut rows = known.rows.iter();
-        rows.find(|((home, _), row)| *home == domain && row.id == id)
-            .map(|((_, uuid), _)| uuid.clone())
+        self.lock().ids.get(&(domain, id)).cloned()
     }
 
     /// The ids of entries, new ones for those never seen; an `Err` inside says why an entry is
@@ -352,7 +360,7 @@ fn came_back(claim: &Claim) -> String {
     }
 }
 
-fn read(database: &Database) -> Result<Vec<((DomainId, String), Row)>, redb::Error> {
+fn read(database: &Database) -> Result<Vec<Stored>, redb::Error> {
     let read = database.begin_read()?;
     let table = match read.open_table(IDENTITIES) {
         Ok(table) => table,
@@ -372,7 +380,7 @@ fn read(database: &Database) -> Result<Vec<((DomainId, String), Row)>, redb::Err
 }
 
 /// The names that the embedded directory of this file holds.
-fn embedded_names(snapshot: &crate::Snapshot) -> Vec<((DomainId, String), Row)> {
+fn embedded_names(snapshot: &crate::Snapshot) -> Vec<Stored> {
     let mut names = Vec::new();
     let mut hold = |home: DomainId, id: u64, name: String, is_domain| {
         let key = (home, format!("embedded:{id}"));

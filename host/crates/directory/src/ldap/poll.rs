@@ -16,6 +16,7 @@ use super::ask::{Missed, escape};
 use super::cache::Named;
 use super::entry::{Entry, Kind, generalized};
 use super::server::{Reach, Search};
+use super::settings::Attributes;
 use crate::LookupError;
 use crate::snapshot::uid_key;
 
@@ -86,27 +87,14 @@ async fn changed(inner: &Arc<Inner>) -> Result<(), LookupError> {
         };
         entries.extend(inner.server.search(search).await?);
     }
-    let stamps: HashMap<String, String> = entries
-        .iter()
-        .filter_map(|entry| {
-            let stamp = entry.value(&names.modified)?;
-            Some((entry.uuid(names).ok()?, stamp.to_owned()))
-        })
-        .collect();
-    let before = std::mem::replace(
-        &mut *inner.seen.lock().unwrap_or_else(PoisonError::into_inner),
-        stamps.clone(),
-    );
-    let is_new = |entry: &&Entry| {
-        entry
-            .uuid(names)
-            .is_ok_and(|uuid| before.get(&uuid) != stamps.get(&uuid))
+    let changed = {
+        let mut seen = inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, changed) = changed_since(&seen, entries, names);
+        *seen = now;
+        changed
     };
     let mut is_domain = false;
-    for entry in entries.iter().filter(is_new) {
-        let Ok(uuid) = entry.uuid(names) else {
-            continue;
-        };
+    for (uuid, entry) in changed {
         let is_node = domains.nodes.values().any(|node| node.uuid == uuid);
         if is_node || entry.kind(&settings.classes) == Some(Kind::Domain) {
             is_domain = true;
@@ -130,4 +118,31 @@ async fn changed(inner: &Arc<Inner>) -> Result<(), LookupError> {
         inner.read_domains().await?;
     }
     Ok(())
+}
+
+/// Entries of the window by `entryUUID`: when they were changed, and how often that was seen.
+pub(super) type Seen = HashMap<String, (String, u32)>;
+
+/// Which of the entries changed. Times are whole seconds, so one that is new is looked at once
+/// more in the next round: it may have changed again in the same second.
+fn changed_since(
+    seen: &Seen,
+    entries: Vec<Entry>,
+    names: &Attributes,
+) -> (Seen, Vec<(String, Entry)>) {
+    let (mut now, mut changed) = (Seen::new(), Vec::new());
+    for entry in entries {
+        let (Ok(uuid), Some(stamp)) = (entry.uuid(names), entry.value(&names.modified)) else {
+            continue;
+        };
+        let rounds = match seen.get(&uuid) {
+            Some((before, rounds)) if before == stamp => *rounds,
+            _ => 0,
+        };
+        now.insert(uuid.clone(), (stamp.to_owned(), rounds + 1));
+        if rounds < 2 {
+            changed.push((uuid, entry));
+        }
+    }
+    (now, changed)
 }

@@ -252,6 +252,8 @@ impl Server {
                 Ok(value)
             }
             Err(Failure::Connection(cause)) => {
+                // The others are most likely as dead, and would each cost the whole time-out.
+                self.idle().clear();
                 let pause = self.breaker.failed(&cause);
                 tracing::warn!(
                     url = self.settings.url,

@@ -7,12 +7,17 @@ use directory::{
 use mail::Principal;
 use serde_json::{Map, Value, json};
 
-/// Runs every line.
-pub(crate) fn load(directory: &EmbeddedDirectory, script: &str) {
-    for line in script
+pub(crate) mod ldif;
+
+fn lines(script: &str) -> impl Iterator<Item = &str> {
+    script
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
+}
+
+/// Runs every line.
+pub(crate) fn load(directory: &EmbeddedDirectory, script: &str) {
+    for line in lines(script) {
         let change = change(&words(line));
         directory
             .apply_blocking(Principal::Site, &change)
@@ -66,6 +71,12 @@ fn change(words: &[String]) -> Change {
 
 /// `--flag VALUE` pairs, and the positional word under `key`.
 fn read<T: serde::de::DeserializeOwned>(key: &str, word: &str, flags: &[&str]) -> T {
+    let object = object(key, word, flags);
+    serde_json::from_value(Value::Object(object))
+        .unwrap_or_else(|error| panic!("{word} {flags:?}: {error}"))
+}
+
+fn object(key: &str, word: &str, flags: &[&str]) -> Map<String, Value> {
     let mut object = Map::from_iter([(key.to_owned(), json!(word))]);
     for pair in flags.chunks(2) {
         let [flag, value] = pair else {
@@ -85,8 +96,7 @@ fn read<T: serde::de::DeserializeOwned>(key: &str, word: &str, flags: &[&str]) -
             ),
         }
     }
-    serde_json::from_value(Value::Object(object))
-        .unwrap_or_else(|error| panic!("{word} {flags:?}: {error}"))
+    object
 }
 
 fn attributes<T: serde::de::DeserializeOwned>(pairs: &[&str]) -> T {

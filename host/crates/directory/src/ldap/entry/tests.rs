@@ -1,7 +1,12 @@
 use super::*;
 
-fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
-    let of = |(name, values): &(&str, &[&str])| {
+/// A name with its values.
+type Given<'a> = (&'a str, &'a [&'a str]);
+/// A node, how it is read, and the name that it gets.
+type Named<'a> = (&'a str, Layout, &'a [Given<'a>], Option<&'a str>);
+
+fn entry(dn: &str, attributes: &[Given<'_>]) -> Entry {
+    let of = |(name, values): &Given<'_>| {
         let values = values.iter().map(|&value| value.to_owned()).collect();
         ((*name).to_owned(), values)
     };
@@ -47,7 +52,7 @@ fn a10_an_entry_that_is_too_large_is_refused() {
 #[test]
 fn domains_get_their_name_from_the_tree() {
     let names = Attributes::default();
-    let cases: [(&str, Layout, &[(&str, &[&str])], Option<&str>); 8] = [
+    let cases: [Named<'_>; 8] = [
         ("ou=abc.test,o=mail", Layout::Flat, &[], Some("abc.test")),
         ("ou=people,o=mail", Layout::Flat, &[], None),
         (

@@ -1,0 +1,219 @@
+//! A real slapd with the schema of this project, on a free loopback port, in a temporary folder.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The suffix of its tree.
+pub const SUFFIX: &str = "o=mail";
+/// Who may change everything.
+const ADMIN: &str = "cn=admin,o=mail";
+/// Who may read everything but passwords.
+pub const READER: &str = "cn=reader,o=mail";
+/// The password of both.
+pub const SECRET: &str = "slapd secret";
+
+/// A running slapd; dropping it ends it and removes the folder.
+#[derive(Debug)]
+pub struct Slapd {
+    folder: TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Slapd {
+    /// With these entries, beside that of the reader.
+    #[track_caller]
+    pub fn start(entries: &str) -> Self {
+        Self::start_with("", entries)
+    }
+
+    /// With more configuration at the top of `slapd.conf`.
+    ///
+    /// # Panics
+    /// slapd is not installed, or does not take the entries.
+    #[track_caller]
+    pub fn start_with(configuration: &str, entries: &str) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("postroom-slapd-")
+            .tempdir()
+            .expect("a temporary folder");
+        let root = folder.path();
+        std::fs::create_dir(root.join("db")).expect("the folder is ours");
+        std::fs::write(root.join("slapd.conf"), conf(root, configuration)).expect("ours");
+        let reader = format!(
+            "\ndn: {READER}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\nuserPassword: {SECRET}\n"
+        );
+        std::fs::write(root.join("entries.ldif"), format!("{entries}\n{reader}")).expect("ours");
+        run(Command::new(program("slapadd"))
+            .arg("-f")
+            .arg(root.join("slapd.conf"))
+            .arg("-l")
+            .arg(root.join("entries.ldif")));
+        let mut slapd = Self {
+            folder,
+            port: 0,
+            child: None,
+        };
+        slapd.launch();
+        slapd
+    }
+
+    /// Starts it, again after [`Slapd::stop`] on the same port.
+    #[track_caller]
+    pub fn launch(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        for _ in 0..10 {
+            let port = if self.port == 0 {
+                free_port()
+            } else {
+                self.port
+            };
+            let log = std::fs::File::create(self.folder.path().join("log")).expect("ours");
+            let mut child = Command::new(program("slapd"))
+                .arg("-f")
+                .arg(self.folder.path().join("slapd.conf"))
+                .args(["-h", &format!("ldap://127.0.0.1:{port}"), "-d", "0"])
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .expect("slapd starts");
+            if answers(port, &mut child) {
+                self.port = port;
+                self.child = Some(child);
+                return;
+            }
+            // Another process got the port first.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        panic!("slapd does not start: {log}");
+    }
+
+    /// Ends it. Its port refuses from now on.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("ldap://{}", self.address())
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Makes changes: records of LDIF with `changetype`, or entries to add.
+    #[track_caller]
+    pub fn change(&self, ldif: &str) {
+        let file = self.folder.path().join("change.ldif");
+        std::fs::write(&file, ldif).expect("ours");
+        run(Command::new(program("ldapmodify"))
+            .args([
+                "-a",
+                "-x",
+                "-H",
+                &self.url(),
+                "-D",
+                ADMIN,
+                "-w",
+                SECRET,
+                "-f",
+            ])
+            .arg(&file));
+    }
+}
+
+impl Drop for Slapd {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn conf(root: &Path, more: &str) -> String {
+    let schema = repository().join("packaging/postroom.schema");
+    let root = root.display();
+    format!(
+        "include /etc/ldap/schema/core.schema\n\
+         include /etc/ldap/schema/cosine.schema\n\
+         include /etc/ldap/schema/inetorgperson.schema\n\
+         include {}\n\
+         modulepath /usr/lib/ldap\n\
+         moduleload back_mdb\n\
+         pidfile {root}/pid\n\
+         {more}\n\
+         database mdb\n\
+         suffix \"{SUFFIX}\"\n\
+         directory {root}/db\n\
+         maxsize 268435456\n\
+         dbnosync\n\
+         rootdn \"{ADMIN}\"\n\
+         rootpw \"{SECRET}\"\n\
+         index objectClass,entryUUID,modifyTimestamp,mail,uid eq\n\
+         limits dn.exact=\"{READER}\" size=unlimited\n\
+         access to attrs=userPassword by anonymous auth by * none\n\
+         access to * by dn.exact=\"{READER}\" read by anonymous auth by * none\n",
+        schema.display()
+    )
+}
+
+/// The folder that has the schema.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .find(|folder| folder.join("packaging/postroom.schema").exists())
+        .expect("the tests run inside the repository")
+        .to_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn answers(port: u16, child: &mut Child) -> bool {
+    let end = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < end {
+        if child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return false;
+        }
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    false
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let ended = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        ended.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+}
+
+/// Where a program is; system programs are not in everybody's PATH.
+#[track_caller]
+fn program(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/usr/bin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(system)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} is missing: apt install slapd ldap-utils"))
+}
