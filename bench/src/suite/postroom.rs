@@ -14,8 +14,9 @@ use super::people::{self, PASSWORD};
 use super::process::{Process, output};
 use super::rounds::Target;
 
-/// The configuration: packaged, but for free loopback ports and the number of connections that
-/// one address may have, since the whole load comes from one.
+/// The configuration: packaged, but for free loopback ports, the number of connections that one
+/// address may have, since the whole load comes from one, and the share of the disk that must be
+/// free: nothing here stays, so one GiB is enough.
 const CONFIGURATION: &str = "\
 hostname = \"postroom.bench.test\"
 data = \"data\"
@@ -34,6 +35,7 @@ metrics = []
 
 [limits]
 connections_per_address = 1000
+disk_reserve_percent = 0
 ";
 
 pub(super) struct Postroom {

@@ -1,5 +1,7 @@
 //! Scenarios that send.
 
+use anyhow::ensure;
+
 use super::super::people::{self, PASSWORD};
 use super::super::postroom::Postroom;
 use super::super::rounds::{Runs, Target};
@@ -25,7 +27,7 @@ pub(super) async fn accept_run(
     seconds: f64,
 ) -> anyhow::Result<Outcome> {
     target.settle().await?;
-    accept_load::run(&Accept {
+    let outcome = accept_load::run(&Accept {
         sending: sending(target, people),
         connections,
         messages: usize::MAX,
@@ -33,7 +35,15 @@ pub(super) async fn accept_run(
         recipients: 1,
         pid: target.pids.clone(),
     })
-    .await
+    .await?;
+    // A server that refuses is fast, and no figure.
+    ensure!(
+        outcome.messages > 0,
+        "{} took no message: {}",
+        target.name,
+        outcome.first_error.as_deref().unwrap_or("no reason")
+    );
+    Ok(outcome)
 }
 
 fn sending(target: &Target, people: &[String]) -> Sending {
