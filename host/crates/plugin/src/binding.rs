@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use mail::Tenant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::capabilities::Capabilities;
 use crate::chain::BindingSpec;
@@ -18,8 +19,15 @@ use crate::state::Owner;
 
 /// Calls after which a reused instance is replaced.
 const REUSED_CALLS: u64 = 1000;
-/// Instances that wait, of one binding.
-const WARM: usize = 4;
+/// Instances that wait, of one binding. A transaction holds its own from the first recipient to
+/// the last reply, so a domain needs as many as it has transactions at once.
+const WARM: usize = 64;
+
+/// An instance that waits, with its place.
+struct Warm {
+    live: Live,
+    _place: OwnedSemaphorePermit,
+}
 
 /// A binding whose component is loaded.
 pub(crate) struct Binding {
@@ -27,7 +35,9 @@ pub(crate) struct Binding {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) owner: Arc<Owner>,
     pub(crate) limits: Arc<CallLimits>,
-    warm: Mutex<Vec<Live>>,
+    warm: Mutex<Vec<Warm>>,
+    /// Places for waiting instances, of all bindings together: they must not use up the pool.
+    places: Arc<Semaphore>,
     /// Shared with the same binding of other generations: a deploy of something else changes
     /// nothing about it.
     circuit: Arc<Mutex<Circuit>>,
@@ -49,6 +59,7 @@ impl Binding {
         loaded: Arc<Loaded>,
         ceiling: &CallLimits,
         capabilities: Arc<dyn Capabilities>,
+        places: Arc<Semaphore>,
     ) -> Self {
         let stamp = Stamp {
             binding: spec.id.clone(),
@@ -73,6 +84,7 @@ impl Binding {
             owner: Arc::new(owner),
             limits: Arc::new(limits),
             warm: Mutex::default(),
+            places,
             circuit: Arc::default(),
         }
     }
@@ -127,10 +139,8 @@ impl Binding {
 
     /// An instance left by an earlier message, where the binding reuses them.
     pub(crate) fn take_warm(&self) -> Option<Live> {
-        self.warm
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+        warm.pop().map(|warm| warm.live)
     }
 
     /// The message is done with its instance.
@@ -139,8 +149,13 @@ impl Binding {
             return;
         }
         let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-        if warm.len() < WARM {
-            warm.push(live);
+        if warm.len() < WARM
+            && let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+        {
+            warm.push(Warm {
+                live,
+                _place: place,
+            });
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use mail::{DomainId, Secret, Tenant};
+use tokio::sync::Semaphore;
 
 use crate::binding::Binding;
 use crate::cache::Cache;
@@ -78,6 +79,8 @@ pub(crate) struct Core {
     limits: CallLimits,
     registry: Arc<Registry>,
     bundled: Vec<Installed>,
+    /// For instances that wait to be reused: half of all.
+    warm_places: Arc<Semaphore>,
     chains: RwLock<HashMap<DomainId, Arc<Chain>>>,
     empty: Arc<Chain>,
     /// Bundled components stay loaded.
@@ -124,6 +127,7 @@ impl Runtime {
             limits: config.limits,
             registry: Arc::new(registry),
             bundled,
+            warm_places: Arc::new(Semaphore::new(config.instances as usize / 2)),
             chains: RwLock::default(),
             empty: Arc::new(Chain::empty()),
             _kept: Mutex::new(kept),
@@ -247,6 +251,7 @@ impl Runtime {
             loaded,
             &self.0.limits,
             capabilities,
+            Arc::clone(&self.0.warm_places),
         );
         if let Some(same) = same {
             binding.go_on_from(same);
