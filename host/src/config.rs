@@ -3,6 +3,7 @@
 //! Unknown keys are errors that name the key and the nearest valid one, since a misspelt limit
 //! that is silently ignored is worse than a server that does not start.
 
+mod channel;
 mod check;
 mod directory;
 mod listeners;
@@ -16,6 +17,7 @@ use mail::Domain;
 use mail::limits::Limits;
 use serde::{Deserialize, Serialize};
 
+pub use channel::{Channel, ChannelKind, ChannelTls};
 pub use directory::{Directory, DirectoryKind};
 pub use listeners::Listeners;
 pub use reference::{to_markdown, to_template};
@@ -131,18 +133,6 @@ pub struct File {
     pub path: PathBuf,
 }
 
-/// A way out.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Channel {
-    /// Its name in routes, logs and metrics.
-    pub name: String,
-    /// `smtp`: by MX, or to the host of the route.
-    pub kind: String,
-    /// Next hop, `host:port`; without it the MX of the domain.
-    pub host: Option<String>,
-}
-
 /// Which domain goes which way out: exact name, `.suffix` or `*`; the most specific wins.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -202,6 +192,9 @@ impl Config {
         // Relative to the file, so that the same file works from any directory.
         let base = path.parent().unwrap_or_else(|| Path::new(""));
         config.data = base.join(&config.data);
+        let channels = config.channel.iter_mut();
+        let of_channels =
+            channels.flat_map(|channel| [&mut channel.ca, &mut channel.password_file]);
         for file in [
             &mut config.tls.certificate,
             &mut config.tls.key,
@@ -209,6 +202,7 @@ impl Config {
             &mut config.directory.bind_password_file,
         ]
         .into_iter()
+        .chain(of_channels)
         .flatten()
         {
             *file = base.join(&*file);

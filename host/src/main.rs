@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use postroom::cli::{self, Arguments, Command};
 use postroom::telemetry::{self, LogFormat};
 use postroom::{demo, server};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     match arguments.command {
         Command::ExecHelper { arguments } => {
             return delivery::exec_helper::main(arguments.into_iter());

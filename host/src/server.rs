@@ -278,6 +278,7 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         allow_plaintext: false,
     });
     Ok(Site {
+        places: outflow::Places::default(),
         hostname,
         directory,
         store,

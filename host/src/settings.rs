@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use mail::Mailbox;
 
 use crate::config::{Config, Network};
+use crate::outflow::Channels;
 
 /// One configuration with what was read out of it.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) routing: routing::Site,
     /// `trusted_networks`, read.
     pub(crate) trusted: Vec<Network>,
+    /// The ways out, by name.
+    pub(crate) channels: Channels,
 }
 
 impl Settings {
@@ -30,6 +33,7 @@ impl Settings {
         Ok(Self {
             routing: routing_site(&config)?,
             trusted: config.trusted()?,
+            channels: Channels::new(&config)?,
             config,
         })
     }
@@ -126,20 +130,28 @@ fn routing_site(config: &Config) -> anyhow::Result<routing::Site> {
                 .channel
                 .iter()
                 .find(|channel| channel.name == route.channel);
+            let default = crate::config::Channel::default();
             let host = route
                 .host
                 .as_deref()
-                .or_else(|| own.and_then(|channel| channel.host.as_deref()));
+                .map(|host| own.unwrap_or(&default).host_with_port(host))
+                .transpose()
+                .with_context(|| format!("route '{}'", route.domain))?;
+            let next_hop = match host {
+                Some(host) => routing::NextHop::Host(host),
+                // The channel's own host is looked at when the mail goes out.
+                None if own.is_some_and(|channel| channel.host.is_some()) => {
+                    routing::NextHop::Channel
+                }
+                None => routing::NextHop::Mx { exchange: None },
+            };
             Ok(routing::Route {
                 pattern: route
                     .domain
                     .parse()
                     .with_context(|| format!("route '{}'", route.domain))?,
                 channel: route.channel.clone(),
-                host: host
-                    .map(str::parse)
-                    .transpose()
-                    .with_context(|| format!("route '{}'", route.domain))?,
+                next_hop,
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;

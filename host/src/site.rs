@@ -26,6 +26,8 @@ pub(crate) struct Site {
     /// Outlines of messages that IMAP clients asked for.
     pub(crate) shapes: crate::listen::Shapes,
     pub(crate) remote: delivery::remote::Remote,
+    /// How much goes out at a time.
+    pub(crate) places: crate::outflow::Places,
 }
 
 impl Site {

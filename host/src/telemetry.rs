@@ -5,8 +5,8 @@
 
 use mail::Domain;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +43,8 @@ pub struct Metrics {
     pub dropped: IntCounterVec,
     /// Delivery attempts, by channel, domain and outcome.
     pub attempts: IntCounterVec,
+    /// Reports of this server that could not be delivered and were kept aside.
+    pub undeliverable_reports: IntCounter,
     /// Seconds in plugin hooks, by domain and hook.
     pub hook_seconds: HistogramVec,
     /// Failed hook calls, by domain and plugin.
@@ -87,6 +89,11 @@ impl Metrics {
             &["domain", "hook"],
         )?;
         registry.register(Box::new(hook_seconds.clone()))?;
+        let undeliverable_reports = IntCounter::new(
+            "undeliverable_reports_total",
+            "Reports that could not be delivered and were kept aside",
+        )?;
+        registry.register(Box::new(undeliverable_reports.clone()))?;
         let ready = IntGauge::new("ready", "1 once the server takes mail")?;
         registry.register(Box::new(ready.clone()))?;
         Ok(Self {
@@ -139,6 +146,7 @@ impl Metrics {
             connections: gauge("connections", "Open connections", &["service"])?,
             logins: counter("logins_total", "Logins", &["service", "result"])?,
             hook_seconds,
+            undeliverable_reports,
             ready,
             registry,
         })

@@ -26,6 +26,8 @@ pub enum Dns {
     NullMx,
     /// SERVFAIL.
     Servfail,
+    /// These mail hosts: preference, name beneath the domain, address.
+    Hosts(&'static [(u16, &'static str, [u8; 4])]),
 }
 
 /// A running name server. It ends with the value.
@@ -120,6 +122,13 @@ fn zone(domains: &[(&str, Dns)]) -> InMemoryZoneHandler<TokioRuntimeProvider> {
             }
             Dns::NullMx => add(name(domain), RData::MX(MX::new(0, Name::root()))),
             Dns::Servfail => {}
+            Dns::Hosts(hosts) => {
+                for (preference, host, address) in *hosts {
+                    let host = name(&format!("{host}.{domain}"));
+                    add(name(domain), RData::MX(MX::new(*preference, host.clone())));
+                    add(host, RData::A(A(Ipv4Addr::from(*address))));
+                }
+            }
         }
     }
     zone

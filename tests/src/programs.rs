@@ -19,6 +19,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("openssl", "openssl"),
     ("setsid", "util-linux"),
+    ("postfix", "postfix"),
 ];
 
 /// How a program ended.
@@ -52,6 +53,7 @@ impl Ran {
 pub fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
         .map(|folder| folder.join(name))
         .find(|path| path.is_file());
     found.unwrap_or_else(|| {

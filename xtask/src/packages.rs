@@ -92,6 +92,11 @@ pub(crate) const TEST_PROGRAMS: &[Program] = &[
         what_for: "TLS roots of the clients",
     },
     Program {
+        name: "postfix",
+        package: "postfix",
+        what_for: "the next server on the way of mail",
+    },
+    Program {
         name: "setpriv",
         package: "util-linux",
         what_for: "programs under another user",

@@ -17,6 +17,7 @@ mod error;
 mod explain;
 mod groups;
 mod https;
+mod messages;
 mod passwords;
 mod peer;
 mod plugins;
@@ -35,6 +36,7 @@ use anyhow::Context as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use axum::routing::post;
 use axum::{Extension, Router};
 use net::{Shutdown, ShutdownTrigger};
 use tokio::net::UnixListener;
@@ -83,6 +85,18 @@ async fn audit(caller: Option<Extension<Caller>>, request: Request, next: Next) 
     response
 }
 
+/// What there is on this machine only: mail is handed in by those who are here. Everybody else has
+/// submission.
+fn local(api: Api) -> Router {
+    // Line ends may double on the way in; the real limit is checked behind it.
+    let most = api.site.settings().config.limits.message_bytes;
+    let most = usize::try_from(most.saturating_mul(2)).unwrap_or(usize::MAX);
+    Router::new()
+        .route("/v1/messages", post(messages::send))
+        .layer(DefaultBodyLimit::max(most))
+        .with_state(api)
+}
+
 /// Binds the socket. A socket that a dead server left is replaced: the store's lock, taken
 /// before, says that nobody else serves this directory.
 pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
@@ -95,7 +109,8 @@ pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// Serves the API on the socket until the server stops.
 pub(crate) async fn serve(listener: UnixListener, api: Api, mut shutdown: Shutdown) {
-    let app = router(api)
+    let app = router(api.clone())
+        .merge(local(api))
         .layer(from_fn(peer::admit))
         .layer(from_fn(error::shape));
     let service = app.into_make_service_with_connect_info::<peer::Peer>();

@@ -67,6 +67,18 @@ pub struct Remote {
 }
 
 impl Arguments {
+    /// What was typed. Run by the name `sendmail` the command is that one, whatever is behind it.
+    pub fn read() -> Self {
+        let mut typed = std::env::args_os();
+        let program = typed.next().unwrap_or_default();
+        let name = std::path::Path::new(&program).file_name();
+        if name.is_none_or(|name| name != "sendmail") {
+            return Self::parse();
+        }
+        let command = ["postroom", "sendmail", "--"].map(Into::into);
+        Self::parse_from(command.into_iter().chain(typed))
+    }
+
     /// The configuration, with what the command line overrides.
     pub fn load_config(&self) -> anyhow::Result<Config> {
         let file = match &self.command {
@@ -210,6 +222,19 @@ pub enum Command {
     },
     /// Sign out of a server elsewhere.
     Logout,
+    /// Hand in a message from standard input, as `sendmail` does.
+    #[command(
+        after_help = "Options:\n  -t            recipients are those of To, Cc and Bcc as well; Bcc is taken out\n  -i, -oi       a line with a single dot is text, not the end\n  -f ADDRESS    envelope sender; <> for none [default: your login name]\n  -F NAME       name in a From that is added\n\nFrom, Date and Message-ID are added where they are missing. An address without a domain gets the server's name.\nRun by the name `sendmail` (a link to `postroom`) it does the same. -o…, -B, -N, -R, -V are taken and mean nothing here.\n\nExit codes (sysexits.h): 0 taken, 64 usage, 65 bad data, 67 no such user, 69 refused, 75 try again later, 77 not allowed.\n\nExample:\n  printf 'To: ann@abc.test\\nSubject: hello\\n\\nhello\\n' | postroom sendmail -t"
+    )]
+    Sendmail {
+        /// Options and recipients.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "OPTION|ADDRESS"
+        )]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// The running server: addresses, version, who one is.
     Status,
     /// Stop the running server after open sessions have ended.

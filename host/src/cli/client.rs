@@ -60,6 +60,11 @@ impl NoServer {
     pub(super) const fn at(url: String, cause: String) -> Self {
         Self::Elsewhere { url, cause }
     }
+
+    /// Is the socket there, and not for this user?
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Socket { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
+    }
 }
 
 /// A way to a running server.

@@ -16,6 +16,8 @@ mod plugin;
 mod plugin_author;
 mod queue;
 pub(crate) mod remote;
+mod sendmail;
+mod setup;
 mod setup;
 mod user;
 
@@ -28,6 +30,12 @@ use client::{Client, NoServer, Refused, segment};
 
 /// Runs one command against a running server.
 pub async fn run(arguments: &Arguments) -> ExitCode {
+    if let Command::Sendmail { arguments: given } = &arguments.command {
+        let client = arguments
+            .load_config()
+            .map(|config| Client::at(config.admin_socket()));
+        return sendmail::run(client, given).await;
+    }
     match dispatch(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<setup::CheckFailed>() => ExitCode::FAILURE,
@@ -126,6 +134,7 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         | Command::Configuration
         | Command::Replies
         | Command::CompileHelper { .. }
+        | Command::Sendmail { .. }
         | Command::ExecHelper { .. } => Value::Null,
     })
 }

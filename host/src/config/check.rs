@@ -32,10 +32,7 @@ pub(super) fn reference() -> anyhow::Result<toml::Table> {
         postmaster: Some(String::new()),
         program: vec![Program::default()],
         file: vec![File::default()],
-        channel: vec![Channel {
-            host: Some(String::new()),
-            ..Default::default()
-        }],
+        channel: vec![Channel::reference()],
         route: vec![Route {
             host: Some(String::new()),
             ..Default::default()
@@ -178,17 +175,20 @@ fn files(config: &Config) -> anyhow::Result<()> {
 }
 
 fn routes(config: &Config) -> anyhow::Result<()> {
-    for channel in &config.channel {
+    for (place, channel) in config.channel.iter().enumerate() {
         ensure!(
             is_label(&channel.name),
             "channel name '{}': letters, digits, '-' and '_' only",
             channel.name
         );
+        channel.check()?;
+        let twin = config.channel[..place]
+            .iter()
+            .any(|other| other.name == channel.name);
         ensure!(
-            channel.kind == "smtp",
-            "channel '{}': kind '{}' is not known, only 'smtp'",
-            channel.name,
-            channel.kind
+            !twin,
+            "channel '{}' is there twice: rename or remove one of them",
+            channel.name
         );
     }
     for (index, route) in config.route.iter().enumerate() {
@@ -205,12 +205,32 @@ fn routes(config: &Config) -> anyhow::Result<()> {
         );
         let twin = config.route[..index]
             .iter()
-            .any(|other| other.domain.eq_ignore_ascii_case(&route.domain));
-        ensure!(
-            !twin,
-            "route '{}' is there twice: which one wins would be chance",
-            route.domain
-        );
+            .find(|other| other.domain.eq_ignore_ascii_case(&route.domain));
+        if let Some(twin) = twin {
+            bail!(
+                "two routes for '{}': one over '{}', one over '{}'; which one wins would be chance, so remove one of them",
+                route.domain,
+                twin.channel,
+                route.channel
+            );
+        }
+        channel_of(config, route)?;
+    }
+    Ok(())
+}
+
+/// A route gives a host only to a channel that leads nowhere by itself or over the network.
+fn channel_of(config: &Config, route: &Route) -> anyhow::Result<()> {
+    let channel = config
+        .channel
+        .iter()
+        .find(|channel| channel.name == route.channel);
+    if let Some(host) = &route.host {
+        let default = Channel::default();
+        channel
+            .unwrap_or(&default)
+            .host_with_port(host)
+            .map_err(|error| anyhow::anyhow!("route '{}': {error:#}", route.domain))?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::{Config, check};
 /// Every file that holds a configuration type.
 const SOURCES: &[&str] = &[
     include_str!("../config.rs"),
+    include_str!("channel.rs"),
     include_str!("listeners.rs"),
     include_str!("directory.rs"),
     include_str!("../../crates/directory/src/ldap/settings.rs"),

@@ -88,7 +88,31 @@ fn impossible_values_are_refused_with_a_reason() {
             "[[route]]\ndomain = 'a'\nchannel = 'nowhere'",
             "no channel 'nowhere'",
         ),
-        ("[[channel]]\nname = 'x'\nkind = 'uucp'", "is not known"),
+        (
+            "[[channel]]\nname = 'x'\nkind = 'uucp'",
+            "unknown variant `uucp`",
+        ),
+        ("[[channel]]\nname = 'x'\nkind = 'relay'", "needs `host`"),
+        (
+            "[[channel]]\nname = 'x'\nhost = '/run/lmtp'",
+            "only `lmtp` goes to a Unix socket",
+        ),
+        (
+            "[[channel]]\nname = 'x'\nkind = 'relay'\nhost = 'h'\nuser = 'u'",
+            "go together",
+        ),
+        (
+            "[[channel]]\nname = 'x'\nkind = 'relay'\nhost = 'h'\nuser = 'u'\npassword_file = 'f'\ntls = 'none'",
+            "would go in plain text",
+        ),
+        (
+            "[[channel]]\nname = 'x'\n[[channel]]\nname = 'x'",
+            "is there twice",
+        ),
+        (
+            "[[route]]\ndomain = 'a'\nchannel = 'smtp'\nhost = 'a b'",
+            "is not a host",
+        ),
         ("postmaster = 'nobody'", "no '@'"),
     ];
     for (text, expected) in cases {
@@ -98,10 +122,45 @@ fn impossible_values_are_refused_with_a_reason() {
 }
 
 #[test]
-fn a_tie_between_routes_is_an_error() {
-    let text =
-        "[[route]]\ndomain='a.test'\nchannel='smtp'\n[[route]]\ndomain='A.test'\nchannel='smtp'";
-    assert!(Config::parse(text).is_err());
+fn a_tie_between_routes_is_an_error_that_names_both() {
+    let text = "[[channel]]\nname='hub'\n[[route]]\ndomain='a.test'\nchannel='smtp'\n[[route]]\ndomain='A.test'\nchannel='hub'";
+    let error = Config::parse(text).expect_err("a tie").to_string();
+    for part in ["'A.test'", "'smtp'", "'hub'"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_channel_has_the_port_and_the_tls_of_its_kind() {
+    for (keys, port, tls, verified) in [
+        ("kind='smtp'", 25, ChannelTls::Opportunistic, false),
+        ("kind='lmtp'", 24, ChannelTls::None, false),
+        ("kind='relay'", 587, ChannelTls::Starttls, true),
+        ("kind='relay'\ntls='tls'", 465, ChannelTls::Tls, true),
+        (
+            "kind='relay'\ntls='tls'\nverify=false",
+            465,
+            ChannelTls::Tls,
+            false,
+        ),
+        (
+            "kind='relay'\ntls='opportunistic'",
+            587,
+            ChannelTls::Opportunistic,
+            false,
+        ),
+    ] {
+        let text = format!("[[channel]]\nname='x'\nhost='hub.test'\n{keys}");
+        let channel = Config::parse(&text).expect(keys).channel.remove(0);
+        let host = channel.host_with_port("hub.test").expect("a host");
+        assert_eq!(
+            (host.port, channel.tls(), channel.is_verified()),
+            (port, tls, verified),
+            "{keys}"
+        );
+        let host = channel.host_with_port("hub.test:2525").expect("a host");
+        assert_eq!(host.port, 2525);
+    }
 }
 
 #[test]

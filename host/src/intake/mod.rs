@@ -12,6 +12,7 @@ mod context;
 mod edits;
 mod hooks;
 pub(crate) mod internal;
+pub(crate) mod local;
 mod message;
 mod plan;
 mod quota;

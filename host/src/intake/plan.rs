@@ -299,7 +299,7 @@ fn work_for(target: &Target, ruling: Option<&Ruling>) -> Work {
             channel, next_hop, ..
         } => {
             let next_hop = match next_hop {
-                NextHop::Mx { .. } => None,
+                NextHop::Mx { .. } | NextHop::Channel => None,
                 NextHop::Host(host) => Some(host.to_string()),
             };
             Work::Remote {

@@ -1,12 +1,13 @@
-//! One attempt, from the lease to the settlement.
+//! One attempt for the rows of a group, from the leases to the settlements.
 
 use std::sync::Arc;
 
 use delivery::report::Kind;
 use directory::DomainEntry;
-use mail::{Access, EnhancedStatus, Outcome, Timestamp, limits, words};
+use mail::{Access, Direction, EnhancedStatus, Outcome, Timestamp, limits, words};
 use store::{Effect, Lease, Parked, ParkedReason, Piece, Settled, Settlement, TraceLine};
 
+use super::hand::Hand;
 use super::steps::{self, Progress};
 use crate::intake::internal::{self, Returned};
 use crate::site::{self, Site};
@@ -67,18 +68,16 @@ impl Attempt<'_> {
 /// content by the time of the commit.
 const RERUNS: usize = 3;
 
-/// Makes the attempt and settles the row.
-pub(super) async fn run(site: &Site, lease: Lease) {
+/// Makes the attempt for the rows of a group and settles them.
+pub(super) async fn run(site: &Site, hand: &Hand, leases: &[Lease]) {
     let mut reruns = 0;
     loop {
-        let settlement = make(site, &lease).await;
-        match site.store.complete(&lease, settlement).await {
-            Ok(_) => return,
-            Err(store::Error::Conflict) if reruns < RERUNS && !has_acted(site, &lease) => {
-                reruns += 1;
-            }
-            Err(error) => return again(site, &lease, &error).await,
+        let settlements = make(site, leases).await;
+        let may_rerun = leases.len() == 1 && reruns < RERUNS;
+        if commit(site, hand, leases, settlements, may_rerun).await != Commit::Rerun {
+            return;
         }
+        reruns += 1;
     }
 }
 
@@ -89,18 +88,95 @@ fn has_acted(site: &Site, lease: &Lease) -> bool {
     row.map_or(true, |row| row.started.is_some())
 }
 
-async fn make(site: &Site, lease: &Lease) -> Settlement {
-    let mut attempt = Attempt {
-        site,
-        lease,
-        now: site::now(),
-        domain: None,
-        effects: Vec::new(),
-        trace: Vec::new(),
-        park: None,
-    };
-    let (step, progress) = steps::run(&mut attempt).await;
-    settlement(&mut attempt, step, progress).await
+async fn make(site: &Site, leases: &[Lease]) -> Vec<Prepared> {
+    let mut group: Vec<Attempt<'_>> = leases
+        .iter()
+        .map(|lease| Attempt {
+            site,
+            lease,
+            now: site::now(),
+            domain: None,
+            effects: Vec::new(),
+            trace: Vec::new(),
+            park: None,
+        })
+        .collect();
+    let ends = steps::run(&mut group).await;
+    let mut settlements = Vec::with_capacity(group.len());
+    for (attempt, (step, progress)) in group.iter_mut().zip(ends) {
+        // What the attempt took counts as waited.
+        attempt.now = site::now();
+        settlements.push(settlement(attempt, step, progress));
+    }
+    report_together(&mut group, &mut settlements).await;
+    settlements
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Commit {
+    Done,
+    /// Refused; the row is tried again later.
+    Refused,
+    /// A plugin's value changed meanwhile: the attempt is made again at once.
+    Rerun,
+}
+
+/// Commits the settlements. Where several rows share a report, it is in the commit of the first of
+/// them, and the others follow only when it is on the disk: better reported twice than never.
+async fn commit(
+    site: &Site,
+    hand: &Hand,
+    leases: &[Lease],
+    settlements: Vec<Prepared>,
+    may_rerun: bool,
+) -> Commit {
+    let mut last = Commit::Done;
+    let mut followers = Vec::new();
+    let mut refused = false;
+    for (lease, prepared) in leases.iter().zip(settlements) {
+        if prepared.follows {
+            followers.push((lease, prepared.settlement));
+            continue;
+        }
+        let carries = prepared.report.is_some();
+        last = settle(site, hand, lease, prepared.settlement, may_rerun).await;
+        refused |= carries && last != Commit::Done;
+    }
+    for (lease, settlement) in followers {
+        if refused {
+            let text = "the report could not be written".to_owned();
+            retry_later(site, &hand.newest(lease), None, text, 0).await;
+        } else {
+            settle(site, hand, lease, settlement, false).await;
+        }
+    }
+    last
+}
+
+/// Settles one row.
+async fn settle(
+    site: &Site,
+    hand: &Hand,
+    lease: &Lease,
+    settlement: Settlement,
+    may_rerun: bool,
+) -> Commit {
+    let lease = hand.newest(lease);
+    let mut done = site.store.complete(&lease, settlement.clone()).await;
+    let newer = hand.newest(&lease);
+    if matches!(done, Err(store::Error::Stale)) && newer.epoch != lease.epoch {
+        // The clock jumped, and the row was claimed again while it was in hand.
+        done = site.store.complete(&newer, settlement).await;
+    }
+    match done {
+        Ok(_) => Commit::Done,
+        Err(store::Error::Conflict) if may_rerun && !has_acted(site, &newer) => Commit::Rerun,
+        Err(error) => {
+            again(site, &newer, &error).await;
+            Commit::Refused
+        }
+    }
 }
 
 /// The commit was refused, and nothing of it happened. The row is tried again: soon where a
@@ -116,24 +192,44 @@ async fn again(site: &Site, lease: &Lease, error: &store::Error) {
         // Another worker has it, or the server stops.
         store::Error::Stale | store::Error::Closed => return,
         store::Error::Conflict => 1,
-        _ => site
-            .settings()
-            .config
-            .limits
-            .retry_pause_seconds(lease.row.attempts + 1),
+        _ => 0,
     };
     let domain = site.directory.known_domain(lease.row.domain);
     let domain = domain.as_ref().map_or("-", |domain| domain.name.as_str());
     let labels = [lease.row.work.channel(), domain, "unsettled"];
     site.metrics.attempts.with_label_values(&labels).inc();
     let address = lease.row.address.to_string();
+    let status = words::OVER_QUOTA.enhanced().filter(|_| is_full);
+    let text = match is_full {
+        true => words::OVER_QUOTA.text_with(&[("address", &address)]),
+        false => format!("the outcome could not be written: {error}"),
+    };
+    retry_later(site, lease, status, text, pause).await;
+}
+
+/// The attempt ended by a fault of ours.
+pub(super) async fn broke_off(site: &Site, lease: &Lease) {
+    let text = words::ATTEMPT_BROKE_OFF.text();
+    retry_later(site, lease, None, text, 0).await;
+}
+
+/// Tries the row again after `pause` seconds, after the usual ones where it is 0.
+async fn retry_later(
+    site: &Site,
+    lease: &Lease,
+    status: Option<EnhancedStatus>,
+    text: String,
+    pause: i64,
+) {
+    let usual = site
+        .settings()
+        .config
+        .limits
+        .retry_pause_seconds(lease.row.attempts + 1);
     let settled = Settled::Retry {
-        due: site::now().plus_seconds(pause),
-        status: words::OVER_QUOTA.enhanced().filter(|_| is_full),
-        text: match is_full {
-            true => words::OVER_QUOTA.text_with(&[("address", &address)]),
-            false => format!("the outcome could not be written: {error}"),
-        },
+        due: site::now().plus_seconds(if pause == 0 { usual } else { pause }),
+        status,
+        text,
         delay_told: lease.row.delay_told,
     };
     let settlement = Settlement::new(site.store.operation_id(), settled);
@@ -145,12 +241,17 @@ async fn again(site: &Site, lease: &Lease, error: &store::Error) {
     }
 }
 
-async fn settlement(
-    attempt: &mut Attempt<'_>,
-    step: &'static str,
-    progress: Progress,
-) -> Settlement {
-    let operation = attempt.site.store.operation_id();
+/// A settlement that is ready but for the report.
+struct Prepared {
+    settlement: Settlement,
+    /// What the sender is told, if anything.
+    report: Option<(Kind, Outcome)>,
+    /// Another row of the group carries the report.
+    follows: bool,
+}
+
+fn settlement(attempt: &mut Attempt<'_>, step: &'static str, progress: Progress) -> Prepared {
+    let mut report = None;
     let (result, settled) = match progress {
         Progress::Continue(actions) => (
             "continued",
@@ -164,78 +265,110 @@ async fn settlement(
             ("done", Settled::Done)
         }
         Progress::Ended(Outcome::Failed { status, text }) => {
-            ("failed", failed(attempt, step, status, text).await)
+            attempt.note(step, format!("failed: {status} {text}"));
+            if is_report(attempt) {
+                ("parked", park_report(attempt, &text))
+            } else {
+                report = Some((Kind::Failed, Outcome::Failed { status, text }));
+                ("failed", Settled::Failed)
+            }
         }
         Progress::Ended(Outcome::Deferred { .. }) if attempt.park.is_some() => {
             ("parked", park(attempt))
         }
-        Progress::Ended(Outcome::Deferred { status, text }) => (
-            "deferred",
-            deferred(attempt, step, Some(status), text).await,
-        ),
-        Progress::Ended(Outcome::NotMine) | Progress::Next => (
-            "deferred",
-            deferred(
-                attempt,
-                step,
-                None,
-                "nobody is responsible for it".to_owned(),
+        Progress::Ended(Outcome::Deferred { status, text }) => {
+            report = delay(attempt, Some(status), &text);
+            (
+                "deferred",
+                deferred(attempt, step, Some(status), text, report.is_some()),
             )
-            .await,
-        ),
+        }
+        Progress::Ended(Outcome::NotMine) | Progress::Next => {
+            let text = "nobody is responsible for it".to_owned();
+            report = delay(attempt, None, &text);
+            (
+                "deferred",
+                deferred(attempt, step, None, text, report.is_some()),
+            )
+        }
     };
     count(attempt, result);
     tracing::info!(
         row = %attempt.lease.row.id, envelope = %attempt.lease.row.envelope.id, step, result, "delivery attempt"
     );
-    Settlement {
-        operation,
-        settled,
-        effects: std::mem::take(&mut attempt.effects),
-        trace: std::mem::take(&mut attempt.trace),
+    // Nobody is told of a message that nobody sent (RFC 5321 §6.1).
+    if attempt.lease.row.envelope.reverse_path.is_null() {
+        report = None;
+    }
+    Prepared {
+        settlement: Settlement {
+            operation: attempt.site.store.operation_id(),
+            settled,
+            effects: std::mem::take(&mut attempt.effects),
+            trace: std::mem::take(&mut attempt.trace),
+        },
+        report,
+        follows: false,
     }
 }
 
-async fn failed(
-    attempt: &mut Attempt<'_>,
-    step: &str,
-    status: EnhancedStatus,
-    text: String,
-) -> Settled {
-    attempt.note(step, format!("failed: {status} {text}"));
-    match report(attempt, Kind::Failed, Outcome::Failed { status, text }).await {
-        Ok(()) => Settled::Failed,
-        // Better late than without a report.
-        Err(error) => retry(
-            attempt,
-            Some(status),
-            format!("the report could not be written: {error}"),
-            false,
-        ),
+/// Is the sender told of the delay now?
+fn delay(
+    attempt: &Attempt<'_>,
+    status: Option<EnhancedStatus>,
+    text: &str,
+) -> Option<(Kind, Outcome)> {
+    let row = &attempt.lease.row;
+    let waited = attempt.now.seconds() - row.created.seconds();
+    if row.delay_told || waited < attempt.site.settings().config.limits.delay_notice_seconds {
+        return None;
     }
+    let status = status.unwrap_or(EnhancedStatus::new(mail::Class::Transient, 4, 7));
+    let text = text.to_owned();
+    let until = row.expires;
+    Some((Kind::Delayed { until }, Outcome::Deferred { status, text }))
 }
 
-async fn deferred(
+fn deferred(
     attempt: &mut Attempt<'_>,
     step: &str,
     status: Option<EnhancedStatus>,
     text: String,
+    told: bool,
 ) -> Settled {
     attempt.note(step, format!("deferred: {text}"));
-    let row = &attempt.lease.row;
-    let mut told = row.delay_told;
-    let waited = attempt.now.seconds() - row.created.seconds();
-    if !told && waited >= attempt.site.settings().config.limits.delay_notice_seconds {
-        let status = status.unwrap_or(EnhancedStatus::new(mail::Class::Transient, 4, 7));
-        let outcome = Outcome::Deferred {
-            status,
-            text: text.clone(),
-        };
-        told = report(attempt, Kind::Delayed { until: row.expires }, outcome)
-            .await
-            .is_ok();
-    }
     retry(attempt, status, text, told)
+}
+
+/// Is it a report of this server itself? Nobody is told that it failed; it is kept for the
+/// operator (a report that is lost hides the loss of a message).
+fn is_report(attempt: &Attempt<'_>) -> bool {
+    let row = &attempt.lease.row;
+    if !row.envelope.reverse_path.is_null() || row.envelope.direction != Direction::Internal {
+        return false;
+    }
+    let Ok(head) = attempt.head() else {
+        return false;
+    };
+    let message = mail::message::Message::new(&head);
+    let kind = message.header().first("content-type");
+    kind.is_some_and(|field| {
+        let value = field.text().trim_start().to_ascii_lowercase();
+        value.starts_with("multipart/report")
+    })
+}
+
+/// Days that a report which could not be delivered is kept.
+const REPORT_DAYS: i64 = 7;
+
+fn park_report(attempt: &mut Attempt<'_>, text: &str) -> Settled {
+    attempt.site.metrics.undeliverable_reports.inc();
+    Settled::Parked(Parked {
+        reason: ParkedReason::Hold,
+        text: format!("a report that cannot be delivered: {text}"),
+        resume: attempt.lease.row.work.clone(),
+        expires: Some(attempt.now.plus_seconds(REPORT_DAYS * 24 * 3600)),
+    })
 }
 
 /// Kept until somebody decides.
@@ -277,26 +410,62 @@ fn retry(
     }
 }
 
-/// Adds a report to the settling commit, where somebody wants one.
-async fn report(
-    attempt: &mut Attempt<'_>,
-    kind: Kind,
-    outcome: Outcome,
-) -> Result<(), store::Error> {
-    if attempt.lease.row.envelope.reverse_path.is_null() {
-        return Ok(());
+/// One report for all rows of the group that failed, one for all that are late (L09): each in the
+/// commit of the first row it is about.
+async fn report_together(group: &mut [Attempt<'_>], settlements: &mut [Prepared]) {
+    for is_failure in [true, false] {
+        let about: Vec<usize> = (0..settlements.len())
+            .filter(|&place| {
+                let report = &settlements[place].report;
+                report
+                    .as_ref()
+                    .is_some_and(|(kind, _)| matches!(kind, Kind::Failed) == is_failure)
+            })
+            .collect();
+        let Some(&first) = about.first() else {
+            continue;
+        };
+        match write_report(group, settlements, &about).await {
+            Ok(Some(accept)) => {
+                let effects = &mut settlements[first].settlement.effects;
+                effects.push(Effect::Accept(Box::new(accept)));
+                for &place in &about[1..] {
+                    settlements[place].follows = true;
+                }
+            }
+            Ok(None) => {}
+            // Better late than without a report.
+            Err(error) => {
+                let text = format!("the report could not be written: {error}");
+                for place in about {
+                    settlements[place].settlement.settled =
+                        retry(&group[place], None, text.clone(), false);
+                }
+            }
+        }
     }
-    let returned = attempt.returned()?;
-    let recipient = internal::reported(
-        &attempt.lease.row.original,
-        &attempt.lease.row.address,
-        &outcome,
-    );
-    let report = internal::write_report(attempt.site, kind, &[recipient], &returned).await?;
-    if let Some(accept) = report {
-        attempt.effects.push(Effect::Accept(Box::new(accept)));
+}
+
+async fn write_report(
+    group: &[Attempt<'_>],
+    settlements: &[Prepared],
+    about: &[usize],
+) -> store::Result<Option<store::Accept>> {
+    let mut recipients = Vec::with_capacity(about.len());
+    let mut of = None;
+    for &place in about {
+        let Some((kind, outcome)) = &settlements[place].report else {
+            continue;
+        };
+        let row = &group[place].lease.row;
+        recipients.push(internal::reported(&row.original, &row.address, outcome));
+        of.get_or_insert((*kind, place));
     }
-    Ok(())
+    let Some((kind, place)) = of else {
+        return Ok(None);
+    };
+    let returned = group[place].returned()?;
+    internal::write_report(group[place].site, kind, &recipients, &returned).await
 }
 
 fn count(attempt: &Attempt<'_>, result: &str) {

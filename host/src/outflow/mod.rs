@@ -1,96 +1,160 @@
 //! Delivering what the queue holds: claim what is due, make an attempt, settle.
 //!
-//! An attempt is a list of named steps ([`steps`]); each says [`Progress::Next`] or how the
-//! attempt ended. Settling writes the outcome, the effects of the plugin and the report in one
-//! commit. There is no polling: the store calls when something is due.
+//! An attempt is a list of named steps ([`steps`]); each says [`steps::Progress::Next`] or how the
+//! attempt ended. Rows of one message that go to the same next hop are one attempt, one
+//! transaction and, where they fail together, one report. Settling writes the outcome, the effects
+//! of the plugin and the report in one commit. There is no polling: the store calls when something
+//! is due.
 //!
-//! How it fails: an attempt that cannot be made is a retry; a commit that is refused leaves the
-//! row, and its lease runs out.
+//! ```text
+//!   claim ─> in hand ─> groups ─> a place (options; destination) ─> steps ─> settled, put down
+//! ```
+//!
+//! How it fails: an attempt that cannot be made is a retry, also one that panics or takes longer
+//! than [`ATTEMPT`]; a commit that is refused leaves the row, and its lease runs out.
 
 mod attempt;
 mod capabilities;
+mod channels;
 mod effects;
+mod exchanges;
 mod files;
+mod hand;
+mod places;
 mod settings;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use net::Shutdown;
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinSet;
+use store::{Lease, Work};
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::site::{self, Site};
 
 pub(crate) use capabilities::HostCapabilities;
+pub(crate) use channels::Channels;
+use hand::Hand;
+pub(crate) use places::Places;
 
-/// Attempts at once.
-const ATTEMPTS: usize = 32;
+/// Rows in hand at most: under way, or waiting for a place.
+const IN_HAND: usize = 512;
 /// Rows claimed at once, so that one domain's many are not all in front.
-const CLAIM: usize = 32;
-/// How long an attempt has; it is longer than all time-outs inside.
+const CLAIM: usize = 64;
+/// How long a row is claimed for; claiming it again while it is in hand prolongs that.
 const LEASE_SECONDS: i64 = 30 * 60;
+/// How long one attempt may take in all, whatever its servers do.
+const ATTEMPT: Duration = Duration::from_secs(60 * 60);
 /// A look at the queue even if nobody called: the clock may have jumped.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Works until the server stops; attempts under way are finished.
+/// Works until the server stops; attempts under way are finished, for `drain_seconds` at most.
 pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     files::recover_all(&site).await;
     let called = Arc::new(Notify::new());
     let caller = Arc::clone(&called);
     let _watch = site.store.on_due(Box::new(move || caller.notify_one()));
-    let places = Arc::new(Semaphore::new(ATTEMPTS));
+    let hand = Arc::new(Hand::default());
     let mut attempts = JoinSet::new();
     let worker = format!("outflow-{}", std::process::id());
     while !shutdown.is_requested() {
         while attempts.try_join_next().is_some() {}
-        let claimed = claim(&site, &worker, &places, &mut attempts);
-        let pause = if claimed == CLAIM {
-            Duration::ZERO
+        let room = IN_HAND.saturating_sub(hand.len()).min(CLAIM);
+        let (claimed, begun) = hand.claim(|| claim(&site, &worker, room));
+        let is_more_due = room > 0 && claimed == room;
+        for group in groups(begun) {
+            attempts.spawn(work(Arc::clone(&site), Arc::clone(&hand), group));
+        }
+        if is_more_due {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        // With both hands full only an end makes room.
+        let pause = if room == 0 {
+            LOOK_AGAIN
         } else {
             until_due(&site)
         };
         tokio::select! {
             () = shutdown.requested() => break,
-            () = called.notified() => {}
-            Some(_) = attempts.join_next(), if places.available_permits() == 0 => {}
+            () = called.notified(), if room > 0 => {}
+            Some(_) = attempts.join_next(), if room == 0 => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
-    while attempts.join_next().await.is_some() {}
+    let drain = Duration::from_secs(site.settings().config.drain_seconds);
+    let all_ended = async { while attempts.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain, all_ended).await.is_err() {
+        // Their rows are free again at the next start. What was not settled is tried again.
+        tracing::warn!(
+            attempts = attempts.len(),
+            "deliveries under way were cut short"
+        );
+    }
 }
 
-fn claim(
-    site: &Arc<Site>,
-    worker: &str,
-    places: &Arc<Semaphore>,
-    attempts: &mut JoinSet<()>,
-) -> usize {
-    let free = places.available_permits().min(CLAIM);
-    if free == 0 {
-        return 0;
+fn claim(site: &Site, worker: &str, room: usize) -> Vec<Lease> {
+    if room == 0 {
+        return Vec::new();
     }
-    let leases = match site.store.claim(worker, site::now(), LEASE_SECONDS, free) {
-        Ok(leases) => leases,
-        Err(error) => {
-            tracing::error!(%error, "the queue cannot be read");
-            return 0;
-        }
-    };
-    let claimed = leases.len();
+    let claimed = site.store.claim(worker, site::now(), LEASE_SECONDS, room);
+    claimed.unwrap_or_else(|error| {
+        tracing::error!(%error, "the queue cannot be read");
+        Vec::new()
+    })
+}
+
+/// Rows of one message with the same next hop together, in the order of the first of each.
+fn groups(leases: Vec<Lease>) -> Vec<Vec<Lease>> {
+    let mut groups: Vec<Vec<Lease>> = Vec::new();
     for lease in leases {
-        // As many permits were free as rows were claimed, and only this task takes them.
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
-            break;
-        };
-        let site = Arc::clone(site);
-        attempts.spawn(async move {
-            attempt::run(&site, lease).await;
-            drop(place);
-        });
+        let own = groups
+            .iter_mut()
+            .find(|group| go_together(&group[0], &lease));
+        match own {
+            Some(group) => group.push(lease),
+            None => groups.push(vec![lease]),
+        }
     }
-    claimed
+    groups
+}
+
+fn go_together(one: &Lease, other: &Lease) -> bool {
+    let (a, b) = (&one.row, &other.row);
+    let Work::Remote { next_hop, .. } = &a.work else {
+        return false;
+    };
+    a.work == b.work
+        && (a.domain, a.content, a.envelope.id) == (b.domain, b.content, b.envelope.id)
+        && (one.expired, a.utf8) == (other.expired, b.utf8)
+        // Without a host of the route the domain says where to.
+        && (next_hop.is_some() || a.address.domain() == b.address.domain())
+}
+
+/// One group from its claim to its settlement. A panic ends in a retry.
+async fn work(site: Arc<Site>, hand: Arc<Hand>, leases: Vec<Lease>) {
+    let working = {
+        let (site, hand, leases) = (Arc::clone(&site), Arc::clone(&hand), leases.clone());
+        contained(async move { attempt::run(&site, &hand, &leases).await })
+    };
+    if let Err(error) = working.await {
+        tracing::error!(%error, rows = leases.len(), "a delivery attempt broke off");
+        for lease in &leases {
+            attempt::broke_off(&site, &hand.newest(lease)).await;
+        }
+    }
+    hand.put_down(&leases);
+}
+
+/// Runs it as a task of its own: a panic stays in it, and it ends where this is cut short.
+async fn contained(work: impl Future<Output = ()> + Send + 'static) -> Result<(), JoinError> {
+    let mut set_of_one = JoinSet::new();
+    set_of_one.spawn(work);
+    set_of_one.join_next().await.unwrap_or(Ok(()))
 }
 
 fn until_due(site: &Site) -> Duration {

@@ -1,10 +1,13 @@
-//! The list of an attempt.
+//! The lists of an attempt.
 
 use std::future::Future;
 use std::pin::Pin;
 
-use mail::Outcome;
+use mail::{Outcome, words};
+use store::Work;
+use tokio::time::timeout;
 
+use super::ATTEMPT;
 use super::attempt::Attempt;
 
 mod expiry;
@@ -27,26 +30,63 @@ pub(super) enum Progress {
 type StepFuture<'a> = Pin<Box<dyn Future<Output = Progress> + Send + 'a>>;
 type Run = for<'a, 'b> fn(&'a mut Attempt<'b>) -> StepFuture<'a>;
 
-/// What happens to a row that is due, in order; the first end ends it.
-const ATTEMPT: &[(&str, Run)] = &[
+/// What happens to each row that is due, in order; the first end ends it. Rows that none of them
+/// ends go to another server, together.
+const EACH: &[(&str, Run)] = &[
     ("home", |attempt| Box::pin(home::run(attempt))),
     ("standing", |attempt| Box::pin(standing::run(attempt))),
     ("expiry", |attempt| Box::pin(expiry::run(attempt))),
     ("route", |attempt| Box::pin(reroute::run(attempt))),
     ("option", |attempt| Box::pin(option::run(attempt))),
-    ("remote", |attempt| Box::pin(remote::run(attempt))),
 ];
 
-/// Runs the list. The name is the step that ended it.
-pub(super) async fn run(attempt: &mut Attempt<'_>) -> (&'static str, Progress) {
-    for (name, step) in ATTEMPT {
-        match step(attempt).await {
-            Progress::Next => {}
-            ended => return (name, ended),
+/// Runs the list for each row of a group, then the last step for all that are left. The name is
+/// the step that ended the row.
+pub(super) async fn run(group: &mut [Attempt<'_>]) -> Vec<(&'static str, Progress)> {
+    let mut ends: Vec<Option<(&'static str, Progress)>> = Vec::with_capacity(group.len());
+    for attempt in group.iter_mut() {
+        ends.push(each(attempt).await);
+    }
+    let mut left: Vec<&mut Attempt<'_>> = group
+        .iter_mut()
+        .zip(&ends)
+        .filter_map(|(attempt, end)| end.is_none().then_some(attempt))
+        .collect();
+    let mut outcomes = Vec::new();
+    if !left.is_empty() {
+        outcomes = remote::run(&mut left).await;
+    }
+    let mut outcomes = outcomes.into_iter();
+    let end = |end: Option<_>| {
+        end.unwrap_or_else(|| {
+            let outcome = outcomes.next().unwrap_or(Outcome::NotMine);
+            ("remote", Progress::Ended(outcome))
+        })
+    };
+    ends.into_iter().map(end).collect()
+}
+
+async fn each(attempt: &mut Attempt<'_>) -> Option<(&'static str, Progress)> {
+    let is_remote = matches!(attempt.lease.row.work, Work::Remote { .. });
+    let site = attempt.site;
+    let _place = match is_remote {
+        true => None,
+        false => site.places.option().await,
+    };
+    for (name, step) in EACH {
+        match timeout(ATTEMPT, step(attempt)).await {
+            Ok(Progress::Next) => {}
+            Ok(ended) => return Some((name, ended)),
+            Err(_) => {
+                return Some((
+                    name,
+                    Progress::Ended(words::ATTEMPT_TOO_LONG.outcome_with(&[])),
+                ));
+            }
         }
     }
-    (
-        "end",
-        Progress::Ended(mail::words::MESSAGE_READ_FAILED.outcome_with(&[])),
-    )
+    (!is_remote).then(|| {
+        let outcome = words::MESSAGE_READ_FAILED.outcome_with(&[]);
+        ("end", Progress::Ended(outcome))
+    })
 }

@@ -17,7 +17,7 @@ const INTERNAL: &[(&str, &[&str])] = &[
     // The directory answers the questions that routing asks, in routing's own words.
     ("directory", &["mail", "routing"]),
     ("store", &["mail"]),
-    ("delivery", &["mail", "smtp", "net"]),
+    ("delivery", &["mail", "sasl", "smtp", "net"]),
     ("plugin", &["mail"]),
     ("componentize", &[]),
     ("postroom-sdk", &[]),

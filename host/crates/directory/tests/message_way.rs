@@ -22,7 +22,7 @@ fn site() -> Site {
     let route = Route {
         pattern: ".routed.test".parse().expect("a pattern"),
         channel: "smtp".to_owned(),
-        host: Some("[192.0.2.25]:25".parse().expect("a host")),
+        next_hop: routing::NextHop::Host("[192.0.2.25]:25".parse().expect("a host")),
     };
     Site {
         postmaster: Some("hostmaster@site.test".parse().expect("an address")),

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use mail::Transport;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::{ClientTls, Stream};
@@ -15,12 +17,12 @@ use crate::{ClientTls, Stream};
 pub enum ConnectError {
     /// No answer in time.
     #[error("no answer from {0} in time")]
-    Timeout(SocketAddr),
+    Timeout(String),
     /// Refused or unreachable.
     #[error("cannot connect to {address}: {cause}")]
     Refused {
         /// Whom we tried.
-        address: SocketAddr,
+        address: String,
         /// What the network said.
         cause: io::Error,
     },
@@ -42,12 +44,7 @@ pub async fn connect(
     address: SocketAddr,
     limit: Duration,
 ) -> Result<(Stream, Transport), ConnectError> {
-    let tcp = match timeout(limit, TcpStream::connect(address)).await {
-        Ok(Ok(tcp)) => tcp,
-        Ok(Err(cause)) => return Err(ConnectError::Refused { address, cause }),
-        Err(_) => return Err(ConnectError::Timeout(address)),
-    };
-    let _ = tcp.set_nodelay(true);
+    let tcp = connect_tcp(address, limit).await?;
     let transport = Transport {
         peer: address.ip(),
         peer_port: address.port(),
@@ -57,16 +54,54 @@ pub async fn connect(
     Ok((Stream::Plain(tcp), transport))
 }
 
+/// As [`connect`], as it is.
+///
+/// # Errors
+/// No connection in `limit`.
+pub async fn connect_tcp(address: SocketAddr, limit: Duration) -> Result<TcpStream, ConnectError> {
+    let shown = || address.to_string();
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(Ok(tcp)) => {
+            let _ = tcp.set_nodelay(true);
+            Ok(tcp)
+        }
+        Ok(Err(cause)) => Err(ConnectError::Refused {
+            address: shown(),
+            cause,
+        }),
+        Err(_) => Err(ConnectError::Timeout(shown())),
+    }
+}
+
+/// Connects to a Unix socket.
+///
+/// # Errors
+/// No connection in `limit`.
+pub async fn connect_unix(path: &Path, limit: Duration) -> Result<UnixStream, ConnectError> {
+    let shown = || path.display().to_string();
+    match timeout(limit, UnixStream::connect(path)).await {
+        Ok(Ok(unix)) => Ok(unix),
+        Ok(Err(cause)) => Err(ConnectError::Refused {
+            address: shown(),
+            cause,
+        }),
+        Err(_) => Err(ConnectError::Timeout(shown())),
+    }
+}
+
 /// Puts TLS on a fresh connection (TLS from byte one; STARTTLS is [`crate::StartTls::Client`]).
 ///
 /// # Errors
 /// The handshake with the host `name` failed or took longer than `limit`.
-pub async fn upgrade(
-    stream: Stream,
+pub async fn upgrade<T>(
+    stream: Stream<T>,
     tls: &ClientTls,
     name: &str,
     limit: Duration,
-) -> Result<Stream, ConnectError> {
+) -> Result<Stream<T>, ConnectError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let error = |cause: String| ConnectError::Tls {
         name: name.to_owned(),
         cause,

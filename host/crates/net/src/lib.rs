@@ -38,7 +38,7 @@ mod shutdown;
 mod stream;
 pub mod tls;
 
-pub use connect::{ConnectError, connect, upgrade};
+pub use connect::{ConnectError, connect, connect_tcp, connect_unix, upgrade};
 pub use dns::{Answer, DnsResolver, FakeResolver, MailHost, Resolver};
 pub use driver::{DriveOptions, Ended, StartTls, drive};
 pub use gate::{Gate, GateLimits, Permit, Refusal};

@@ -120,6 +120,8 @@ pub enum NextHop {
     },
     /// This host, whatever DNS says.
     Host(Host),
+    /// Where the channel leads by its own configuration.
+    Channel,
 }
 
 impl fmt::Display for NextHop {
@@ -130,6 +132,7 @@ impl fmt::Display for NextHop {
             } => write!(f, "{exchange} (MX)"),
             Self::Mx { exchange: None } => f.write_str("by MX"),
             Self::Host(host) => write!(f, "{host}"),
+            Self::Channel => f.write_str("the host of the channel"),
         }
     }
 }

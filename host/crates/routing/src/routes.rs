@@ -146,25 +146,29 @@ impl From<Pattern> for String {
 }
 
 /// One `[[route]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Which domains.
-    #[serde(rename = "domain")]
     pub pattern: Pattern,
     /// The channel.
     pub channel: String,
-    /// The host; without one DNS is asked.
-    #[serde(default)]
-    pub host: Option<Host>,
+    /// Where to: by MX, to a host of the route, or where the channel leads.
+    pub next_hop: NextHop,
 }
 
 /// Why a table of routes is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// Two routes for the same domains.
-    #[error("two routes for '{0}': remove one of them")]
-    Tie(Pattern),
+    #[error("two routes for '{pattern}', over '{one}' and over '{other}': remove one of them")]
+    Tie {
+        /// Which domains.
+        pattern: Pattern,
+        /// The channel of the one.
+        one: String,
+        /// The channel of the other.
+        other: String,
+    },
     /// A channel nobody made.
     #[error("the route for '{pattern}' names the channel '{channel}', which does not exist")]
     NoChannel {
@@ -188,11 +192,15 @@ impl RouteTable {
     pub fn new(mut routes: Vec<Route>, channels: &[String]) -> Result<Self, RouteError> {
         routes.sort_by_key(|route| std::cmp::Reverse(route.pattern.weight()));
         for (index, route) in routes.iter().enumerate() {
-            if routes[..index]
+            let twin = routes[..index]
                 .iter()
-                .any(|earlier| earlier.pattern == route.pattern)
-            {
-                return Err(RouteError::Tie(route.pattern.clone()));
+                .find(|earlier| earlier.pattern == route.pattern);
+            if let Some(twin) = twin {
+                return Err(RouteError::Tie {
+                    pattern: route.pattern.clone(),
+                    one: twin.channel.clone(),
+                    other: route.channel.clone(),
+                });
             }
             if route.channel != SMTP && !channels.contains(&route.channel) {
                 let (pattern, channel) = (route.pattern.clone(), route.channel.clone());
@@ -211,10 +219,6 @@ impl RouteTable {
         else {
             return (SMTP, NextHop::Mx { exchange: None });
         };
-        let next_hop = route
-            .host
-            .clone()
-            .map_or(NextHop::Mx { exchange: None }, NextHop::Host);
-        (&route.channel, next_hop)
+        (&route.channel, route.next_hop.clone())
     }
 }

@@ -228,7 +228,7 @@ fn routes(patterns: &[&str]) -> Result<RouteTable, RouteError> {
     let route = |(index, pattern): (usize, &&str)| Route {
         pattern: pattern.parse().expect("a pattern"),
         channel: format!("channel-{index}"),
-        host: None,
+        next_hop: NextHop::Mx { exchange: None },
     };
     let channels: Vec<String> = (0..patterns.len())
         .map(|index| format!("channel-{index}"))
@@ -262,19 +262,28 @@ fn ties_and_unknown_channels_are_errors() {
         ["bücher.test", "xn--bcher-kva.test"],
     ] {
         assert!(
-            matches!(routes(&twins), Err(RouteError::Tie(_))),
+            matches!(routes(&twins), Err(RouteError::Tie { .. })),
             "{twins:?}"
         );
     }
     let route = Route {
         pattern: Pattern::Any,
         channel: "uucp".to_owned(),
-        host: None,
+        next_hop: NextHop::Mx { exchange: None },
     };
     assert!(matches!(
         RouteTable::new(vec![route], &[]),
         Err(RouteError::NoChannel { .. })
     ));
+}
+
+#[test]
+fn a_tie_names_both_routes() {
+    let error = routes(&["abc.test", "*", "ABC.test"]).expect_err("a tie");
+    assert_eq!(
+        error.to_string(),
+        "two routes for 'abc.test', over 'channel-0' and over 'channel-2': remove one of them"
+    );
 }
 
 #[test]

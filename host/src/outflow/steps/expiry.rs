@@ -1,13 +1,18 @@
 //! Step `expiry`: mail that has waited for its whole queue life is given up.
 
-use mail::words;
+use mail::{Outcome, words};
 
 use super::Progress;
 use crate::outflow::attempt::Attempt;
 
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
     let row = &attempt.lease.row;
-    if attempt.now < row.expires && !attempt.lease.expired {
+    if attempt.lease.expired {
+        // Quarantined, or a report that could not be delivered: nobody is told (L06).
+        let text = "it was kept aside for its whole time".to_owned();
+        return Progress::Ended(Outcome::Done { text });
+    }
+    if attempt.now < row.expires {
         return Progress::Next;
     }
     let days = (attempt.now.seconds() - row.created.seconds()) / (24 * 3600);

@@ -1,19 +1,21 @@
+mod reuse;
 mod sink;
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mail::{Body, Domain, Mailbox, Outcome, ReversePath};
 use net::ClientTls;
 use proptest::prelude::*;
-use smtp::client::{Message, Timeouts, TlsPolicy};
+use smtp::client::{Message, Timeouts};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use self::sink::{Sink, Tls, messages_on_wire};
-use super::{NextHop, Remote};
+use super::{NextHop, Remote, Security, Terms};
 
 fn mailbox(address: &str) -> Mailbox {
     Mailbox::parse(address).unwrap()
@@ -29,7 +31,17 @@ fn remote(patience: Duration) -> Remote {
         quit: patience,
     };
     let tls = ClientTls::opportunistic().unwrap();
-    Remote::new(Domain::parse("mail.abc.test").unwrap(), tls).with_timeouts(patience, timeouts)
+    Remote::new(Domain::parse("mail.abc.test").unwrap(), tls)
+        .with_timeouts(patience, timeouts)
+        .with_idle(Duration::ZERO)
+}
+
+/// STARTTLS or nothing.
+fn encrypted() -> Arc<Terms> {
+    Arc::new(Terms {
+        security: Security::StartTls,
+        ..Terms::new("smtp")
+    })
 }
 
 /// Long, for a busy machine.
@@ -54,8 +66,8 @@ fn shown(outcome: &Outcome) -> String {
 
 async fn deliver(addresses: Vec<SocketAddr>, message: Message, body: &[u8]) -> Vec<String> {
     let hop = NextHop::smtp("mx.test", addresses);
-    let outcomes = remote(PATIENT).deliver(&hop, message, body).await;
-    outcomes.iter().map(shown).collect()
+    let delivered = remote(PATIENT).deliver(&hop, message, body).await;
+    delivered.outcomes.iter().map(shown).collect()
 }
 
 /// The outcome of one message to one recipient at a sink that answers like this.
@@ -206,13 +218,14 @@ async fn broken_connections_are_tried_again() {
 
 #[tokio::test]
 async fn silence_ends_at_the_timeout() {
-    for command in ["greeting", "MAIL", "."] {
+    for command in ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "."] {
         let running = Sink::default().silent(command).start().await;
         let hop = NextHop::smtp("mx.test", vec![running.address]);
         let impatient = remote(Duration::from_millis(500));
         let outcomes = impatient
             .deliver(&hop, message(&["a@x.test"]), &b"x\r\n"[..])
-            .await;
+            .await
+            .outcomes;
         let got = shown(&outcomes[0]);
         assert!(
             got.starts_with("deferred 4.4.2 mx.test did not answer in time at "),
@@ -226,15 +239,22 @@ async fn silence_ends_at_the_timeout() {
 async fn garbage_is_tried_again() {
     let endless = format!("250-{}\r\n", "x".repeat(70)).repeat(3000);
     let long = "250 ".to_owned() + &"x".repeat(200_000);
-    for reply in [
-        "hello there",
-        "25",
-        "999 what",
-        endless.as_str(),
-        long.as_str(),
-    ] {
-        let (got, _, _) = outcome_at(Sink::default().answer("MAIL", reply)).await;
-        assert!(got.starts_with("deferred 4."), "{}: {got}", &reply[..2]);
+    for phase in ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "."] {
+        for reply in [
+            "hello there",
+            "25",
+            "999 what",
+            "354 go on",
+            endless.as_str(),
+            long.as_str(),
+        ] {
+            if phase == "DATA" && reply.starts_with("354") {
+                continue;
+            }
+            let (got, _, _) = outcome_at(Sink::default().answer(phase, reply)).await;
+            let shown = &reply[..2];
+            assert!(got.starts_with("deferred 4."), "{phase} {shown}: {got}");
+        }
     }
 }
 
@@ -318,12 +338,13 @@ async fn a_failed_handshake_is_tried_without_tls() {
         let sink = tls.map_or_else(Sink::default, |tls| Sink::default().tls(tls));
         let running = sink.start().await;
         let hop = NextHop {
-            tls: TlsPolicy::Required,
+            terms: encrypted(),
             ..NextHop::smtp("mx.test", vec![running.address])
         };
         let outcomes = remote(PATIENT)
             .deliver(&hop, message(&["a@x.test"]), &b"x\r\n"[..])
-            .await;
+            .await
+            .outcomes;
         assert!(
             shown(&outcomes[0]).starts_with("deferred 4.7.5 TLS with mx.test failed: "),
             "{outcomes:?}"
@@ -337,12 +358,13 @@ async fn a_failed_handshake_is_tried_without_tls() {
 async fn s05_replies_before_the_handshake_are_never_used() {
     let running = Sink::default().tls(Tls::Injected).start().await;
     let hop = NextHop {
-        tls: TlsPolicy::Required,
+        terms: encrypted(),
         ..NextHop::smtp("mx.test", vec![running.address])
     };
     let outcomes = remote(PATIENT)
         .deliver(&hop, message(&["a@x.test"]), &b"x\r\n"[..])
-        .await;
+        .await
+        .outcomes;
     assert!(
         shown(&outcomes[0]).starts_with("deferred 4.7.5 "),
         "{outcomes:?}"
@@ -371,7 +393,8 @@ async fn a_message_that_cannot_be_read_is_not_ended() {
     let half = b"A: b\r\n\r\nhalf\r\n".chain(Broken);
     let outcomes = remote(PATIENT)
         .deliver(&hop, message(&["a@x.test"]), half)
-        .await;
+        .await
+        .outcomes;
     assert_eq!(
         shown(&outcomes[0]),
         "deferred 4.3.0 The message could not be read from the store"

@@ -465,6 +465,14 @@ fn d04_no_space_leaves_the_file_as_it_was() {
     assert!(!folder.path().join("mbox.lock").exists());
 }
 
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + WAIT;
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
 /// Killed in the middle: what it left is found, and taken back with nothing else.
 #[test]
 fn d04_a_killed_append_is_taken_back() {
@@ -476,11 +484,9 @@ fn d04_a_killed_append_is_taken_back() {
     let mut child = appender(folder.path(), "");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&message[..600_000]).unwrap();
-    let end = Instant::now() + WAIT;
-    while fs::metadata(&path).unwrap().len() < 300_000 {
-        assert!(Instant::now() < end, "nothing is written");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually("much of it is written", || {
+        fs::metadata(&path).unwrap().len() >= 300_000
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     drop(stdin);

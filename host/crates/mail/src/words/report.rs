@@ -35,6 +35,18 @@ words! {
         "The message needs SMTPUTF8 and the next server does not offer it.", "Use an ASCII address.";
     REMOTE_NO_8BIT = status(5, 6, 3), "{host} does not take 8-bit messages",
         "The message has 8-bit bytes and the next server does not offer 8BITMIME.", "Send it encoded as 7-bit.";
+    DNS_TROUBLE = status(4, 4, 3), "{name}: {detail}",
+        "The names of the next server cannot be found out now.", "It is tried again.";
+    NO_PUBLIC_HOST = status(5, 4, 6), "The mail hosts of {domain} lead back to this server or into private networks",
+        "Every mail host in the DNS is this server, or has only addresses that no stranger may lead to.", "Whoever runs the domain corrects its MX records; for a host of your own add a `[[route]]`.";
+    DESTINATION_BUSY = status(4, 4, 5), "Other mail for {host} is under way and does not get on",
+        "Many messages wait for a server that takes them slowly or not at all.", "It is tried again.";
+    CHANNEL_GONE = status(4, 3, 5), "There is no channel '{channel}'",
+        "The channel was removed from `postroom.toml` while mail waited for it.", "Add the channel again, or remove the message from the queue.";
+    ATTEMPT_TOO_LONG = status(4, 4, 2), "The delivery took too long",
+        "An attempt has an hour in all.", "It is tried again.";
+    ATTEMPT_BROKE_OFF = status(4, 3, 0), "The delivery broke off by a fault of this server",
+        "The log has the cause.", "It is tried again.";
     REMOTE_NO_SMTP = status(5, 3, 3), "{host} takes no mail from this server: {reply}",
         "The greeting was 5xx.", "The reply says what helps.";
     BARE_LINE_ENDING_STORED = status(5, 6, 0), "The message has a bare CR or LF and cannot be sent on as it is",
@@ -73,7 +85,7 @@ words! {
         "Its plugin is not bound, does not load or failed.", "Bind the plugin of that name.";
 
     // The life of a queued message.
-    QUEUE_EXPIRED = status(4, 4, 7), "Given up after {days} days. The last answer: {reason}",
+    QUEUE_EXPIRED = status(5, 4, 7), "Given up after {days} days. The last answer: {reason}",
         "The life of the message in the queue is over.", "Send it again, or ask the recipient by another way.";
     FORWARD_LOOP = status(5, 4, 6), "The message is going round in circles",
         "It was forwarded more than 10 times here, or came back to an address it had passed.", "Look for forwards that point at each other.";

@@ -94,6 +94,11 @@ impl ClientTls {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
+        // An address literal is an address (RFC 5321 §4.1.3).
+        let inner = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        let name = inner.map_or(name, |inner| inner.strip_prefix("IPv6:").unwrap_or(inner));
         let name = ServerName::try_from(name.to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let stream = self.0.connect(name, io).await?;

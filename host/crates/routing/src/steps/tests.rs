@@ -86,11 +86,30 @@ mod relay {
     }
 
     #[test]
+    fn a_channel_with_a_host_needs_no_dns() {
+        let route = Route {
+            pattern: "*".parse().expect("a pattern"),
+            channel: "hub".to_owned(),
+            next_hop: crate::NextHop::Channel,
+        };
+        let routes = RouteTable::new(vec![route], &["hub".to_owned()]).expect("one route");
+        let site = Site {
+            routes,
+            ..Site::default()
+        };
+        let way = Fake::abc().way_with(&site, Sender::Trusted, FAR, &Answers::default());
+        assert_eq!(
+            shown(&decided(way)),
+            "250 remote far@remote.test over hub to the host of the channel"
+        );
+    }
+
+    #[test]
     fn a_route_with_a_host_needs_no_dns() {
         let route = Route {
             pattern: "*".parse().expect("a pattern"),
             channel: "smtp".to_owned(),
-            host: Some("127.0.0.1:2525".parse().expect("a host")),
+            next_hop: crate::NextHop::Host("127.0.0.1:2525".parse().expect("a host")),
         };
         let routes = RouteTable::new(vec![route], &[]).expect("one route");
         let site = Site {

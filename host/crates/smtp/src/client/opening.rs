@@ -138,7 +138,7 @@ fn authenticate(link: &mut Link) -> State {
     let Some(credentials) = link.config.credentials.clone() else {
         return Ready::first(link);
     };
-    if !link.is_encrypted {
+    if !link.is_encrypted && !link.config.plaintext_login {
         return fail_auth("the connection is not encrypted", link);
     }
     let Some(mechanism) = link.offers.mechanism() else {

@@ -74,6 +74,8 @@ pub struct Config {
     pub encrypted: bool,
     /// To log in with, by PLAIN or LOGIN and only under TLS.
     pub credentials: Option<Credentials>,
+    /// May the login go over a connection that is not encrypted after all?
+    pub plaintext_login: bool,
     /// How long each phase may take.
     pub timeouts: Timeouts,
 }
@@ -88,6 +90,7 @@ impl Config {
             tls: TlsPolicy::Opportunistic,
             encrypted: false,
             credentials: None,
+            plaintext_login: false,
             timeouts: Timeouts::default(),
         }
     }

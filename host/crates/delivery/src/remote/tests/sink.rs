@@ -1,12 +1,14 @@
 //! A small server that does as it is told, and remembers what it was sent.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use net::{Alpn, CertificateFiles, Certificates, ServerTls, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// What STARTTLS does.
@@ -24,6 +26,8 @@ pub(super) enum Tls {
 enum Deed {
     Answer(String),
     HangUp,
+    /// The first time only.
+    Once(Arc<AtomicBool>, Box<Self>),
     Silence,
 }
 
@@ -46,6 +50,8 @@ struct Seen {
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
+    /// Told whenever a connection is over.
+    ended: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -58,6 +64,22 @@ impl Sink {
 
     pub(super) fn hang_up(mut self, command: &str) -> Self {
         self.rules.push((command.into(), Deed::HangUp));
+        self
+    }
+
+    /// Hangs up at the first command that begins so, and never again.
+    pub(super) fn hang_up_once(self, command: &str) -> Self {
+        self.once(command, Deed::HangUp)
+    }
+
+    /// Answers so once.
+    pub(super) fn answer_once(self, command: &str, reply: &str) -> Self {
+        self.once(command, Deed::Answer(reply.into()))
+    }
+
+    fn once(mut self, command: &str, deed: Deed) -> Self {
+        let deed = Deed::Once(Arc::default(), Box::new(deed));
+        self.rules.push((command.into(), deed));
         self
     }
 
@@ -76,26 +98,42 @@ impl Sink {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let theirs = Arc::clone(&seen);
+        let ended = Arc::new(Notify::new());
+        let tell = Arc::clone(&ended);
         let task = tokio::spawn(async move {
+            let sink = Arc::new(self);
             while let Ok((tcp, _)) = listener.accept().await {
                 theirs.lock().unwrap().connections += 1;
-                let _ = self.serve(Stream::Plain(tcp), &theirs).await;
-                theirs.lock().unwrap().ended += 1;
+                let (sink, theirs) = (Arc::clone(&sink), Arc::clone(&theirs));
+                let tell = Arc::clone(&tell);
+                tokio::spawn(async move {
+                    let _ = sink.serve(Stream::Plain(tcp), &theirs).await;
+                    theirs.lock().unwrap().ended += 1;
+                    tell.notify_one();
+                });
             }
         });
         Running {
             address,
             seen,
+            ended,
             task,
         }
     }
 
     fn deed(&self, command: &str, usual: &str) -> Deed {
-        let rule = self
+        let mut rules = self
             .rules
             .iter()
-            .find(|(beginning, _)| command.starts_with(beginning));
-        rule.map_or_else(|| Deed::Answer(usual.to_owned()), |(_, deed)| deed.clone())
+            .filter(|(beginning, _)| command.starts_with(beginning));
+        let deed = rules.find_map(|(_, deed)| match deed {
+            Deed::Once(is_done, deed) => {
+                let is_first = !is_done.swap(true, Ordering::Relaxed);
+                is_first.then(|| Deed::clone(deed))
+            }
+            deed => Some(deed.clone()),
+        });
+        deed.unwrap_or_else(|| Deed::Answer(usual.to_owned()))
     }
 
     /// One connection. `None` when it is over.
@@ -163,7 +201,7 @@ impl Sink {
                     .ok()?;
                 stream.flush().await.ok()
             }
-            Deed::HangUp => None,
+            Deed::HangUp | Deed::Once(..) => None,
             Deed::Silence => {
                 // Until the client has had enough.
                 let mut rest = Vec::new();
@@ -205,16 +243,17 @@ impl Sink {
 impl Running {
     /// What was said, and the bytes after DATA. Waits for the last connection to end.
     pub(super) async fn finish(self) -> (Vec<String>, Vec<u8>) {
-        for _ in 0..2000 {
-            let over = {
-                let seen = self.seen.lock().unwrap();
-                seen.connections > 0 && seen.ended == seen.connections
-            };
-            if over {
-                break;
+        let over = || {
+            let seen = self.seen.lock().unwrap();
+            seen.connections > 0 && seen.ended == seen.connections
+        };
+        let all_ended = async {
+            while !over() {
+                self.ended.notified().await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        };
+        // What was seen is told even if a client keeps its connection for ever.
+        let _ = tokio::time::timeout(Duration::from_secs(10), all_ended).await;
         self.task.abort();
         let mut seen = self.seen.lock().unwrap();
         (

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use mail::{CloseReason, Session, Step, Transport};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+/// The clock of these tests is stopped and simulated: nothing really waits.
+pub(super) use tokio::time::sleep as time_passes;
 
 use crate::{Handler, Outlet, SendError};
 
@@ -173,7 +174,7 @@ pub(super) struct Desk {
 impl Handler<Script> for Desk {
     async fn answer(&mut self, ask: String) -> String {
         if ask.starts_with("slow") {
-            sleep(Duration::from_secs(10)).await;
+            time_passes(Duration::from_secs(10)).await;
         }
         format!("answer to {ask}")
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-use super::script::{Desk, Script, transport};
+use super::script::{Desk, Script, time_passes, transport};
 use crate::{DriveOptions, Ended, Shutdown, Stream, drive, shutdown};
 
 struct Running {
@@ -81,7 +81,7 @@ async fn any_chunking_gives_the_same_bytes() {
         let mut running = start(Setting::default());
         for piece in [&input[..split], &input[split..]] {
             running.peer.write_all(piece).await.expect("in memory");
-            sleep(Duration::from_millis(1)).await;
+            time_passes(Duration::from_millis(1)).await;
         }
         assert_eq!(
             everything(&mut running.peer).await,
@@ -134,7 +134,7 @@ async fn i06_a_peer_that_never_reads_parks_the_task_and_is_closed() {
         .write_all(b"send 100000000\r\n")
         .await
         .expect("in memory");
-    sleep(Duration::from_secs(60)).await;
+    time_passes(Duration::from_secs(60)).await;
     let ahead = *produced.lock().expect("no panic");
     assert!(ahead <= 128 * 1024, "{ahead} bytes were made for nobody");
     let (ended, script, _) = running.task.await.expect("no panic");
@@ -174,7 +174,7 @@ async fn a_slow_but_steady_reader_gets_everything() {
     let mut length = 0;
     let mut piece = [0; 1000];
     loop {
-        sleep(Duration::from_secs(1)).await;
+        time_passes(Duration::from_secs(1)).await;
         match running.peer.read(&mut piece).await.expect("in memory") {
             0 => break,
             more => length += more,
@@ -236,10 +236,10 @@ async fn time_spent_sending_is_not_idle_time() {
         .expect("in memory");
     let mut message = vec![0; 200_002];
     for piece in message.chunks_mut(1000) {
-        sleep(Duration::from_secs(1)).await;
+        time_passes(Duration::from_secs(1)).await;
         running.peer.read_exact(piece).await.expect("in memory");
     }
-    sleep(Duration::from_secs(1)).await;
+    time_passes(Duration::from_secs(1)).await;
     running
         .peer
         .write_all(b"echo there\r\n")
@@ -265,7 +265,7 @@ async fn s18_the_session_cap_ends_a_connection_that_is_never_idle() {
             .write_all(b"echo still here\r\n")
             .await
             .expect("in memory");
-        sleep(Duration::from_secs(1)).await;
+        time_passes(Duration::from_secs(1)).await;
     }
     assert!(
         everything(&mut running.peer)
@@ -287,7 +287,7 @@ async fn shutdown_lets_the_session_say_good_bye() {
         .write_all(b"body 100\r\nabc")
         .await
         .expect("in memory");
-    sleep(Duration::from_millis(10)).await;
+    time_passes(Duration::from_millis(10)).await;
     trigger.stop();
     assert_eq!(everything(&mut running.peer).await, "stopping\r\n");
     let (ended, script, desk) = running.task.await.expect("no panic");
