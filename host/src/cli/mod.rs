@@ -18,7 +18,6 @@ mod queue;
 pub(crate) mod remote;
 mod sendmail;
 mod setup;
-mod setup;
 mod user;
 
 use std::process::ExitCode;
