@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mail::Timestamp;
 
@@ -120,11 +120,14 @@ async fn changed(inner: &Arc<Inner>) -> Result<(), LookupError> {
     Ok(())
 }
 
-/// Entries of the window by `entryUUID`: when they were changed, and how often that was seen.
-pub(super) type Seen = HashMap<String, (String, u32)>;
+/// Entries of the window by `entryUUID`: when they were changed, when that was seen first, and
+/// whether it was looked at since then.
+pub(super) type Seen = HashMap<String, (String, Instant, bool)>;
 
-/// Which of the entries changed. Times are whole seconds, so one that is new is looked at once
-/// more in the next round: it may have changed again in the same second.
+/// Times of entries are whole seconds: within these another change has the same time.
+const SAME_SECOND: Duration = Duration::from_secs(2);
+
+/// Which of the entries changed. One that is new is looked at until its second is over.
 fn changed_since(
     seen: &Seen,
     entries: Vec<Entry>,
@@ -135,12 +138,16 @@ fn changed_since(
         let (Ok(uuid), Some(stamp)) = (entry.uuid(names), entry.value(&names.modified)) else {
             continue;
         };
-        let rounds = match seen.get(&uuid) {
-            Some((before, rounds)) if before == stamp => *rounds,
-            _ => 0,
+        let (first, is_settled) = match seen.get(&uuid) {
+            Some((before, first, is_settled)) if before == stamp => (*first, *is_settled),
+            _ => (Instant::now(), false),
         };
-        now.insert(uuid.clone(), (stamp.to_owned(), rounds + 1));
-        if rounds < 2 {
+        let is_over = first.elapsed() >= SAME_SECOND;
+        now.insert(
+            uuid.clone(),
+            (stamp.to_owned(), first, is_settled || is_over),
+        );
+        if !is_settled {
             changed.push((uuid, entry));
         }
     }
