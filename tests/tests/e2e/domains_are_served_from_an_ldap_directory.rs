@@ -84,7 +84,10 @@ fn domains_are_served_from_an_ldap_directory() {
     assert_eq!(login(&server, "ann@abc.test"), "in 1");
     assert_eq!(login(&server, "ann@xyz.test"), "in 1");
 
-    let refused = server.postroom(&["user", "add", "new@abc.test", "--password-stdin"]);
+    let refused = server.postroom_with(
+        &["user", "add", "new@abc.test", "--password-stdin"],
+        b"secret\n",
+    );
     assert_ne!(refused.code, 0);
     let told = format!("{}{}", refused.out, refused.err);
     assert!(

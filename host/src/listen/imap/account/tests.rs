@@ -619,7 +619,8 @@ async fn envelopes_are_kept_and_gone_with_the_right_to_read() {
         .set_members(&Access::system(tenant(1)), TEAM, Vec::new())
         .await
         .expect("set");
-    anna.send("b FETCH 1 (ENVELOPE)\r\n").await;
+    // The end is told at the first command that begins after the change was heard of.
+    anna.send("b FETCH 1 (ENVELOPE)\r\nc NOOP\r\n").await;
     let ended = anna.until("* BYE").await;
     assert!(!ended.contains("\"all\""), "{ended}");
 }
