@@ -227,7 +227,15 @@ fn forwarded_as_said(server: &Server, row: &Row<'_>) {
         let queued = rows.iter().find(of_row);
         let last = queued.and_then(|entry| entry["last"].as_str());
         match &row.code[..1] {
-            "2" => queued.is_some_and(|entry| entry["channel"] == "smtp"),
+            // It leaves by the channel. The name server's addresses are none that the DNS may name
+            // for a mail host, so the first attempt, which may be over already, is the last.
+            "2" => {
+                let tried = || {
+                    let inbox = python(INBOX, &[&server.port("imaps"), &sender]).ok();
+                    inbox.contains("Status: 5.4.6") && inbox.contains(row.recipient)
+                };
+                queued.map_or_else(tried, |entry| entry["channel"] == "smtp")
+            }
             // It waits with the words of the refusal, to take the same steps again.
             "4" => {
                 let words = format!("{} takes no mail for the moment", row.recipient);
