@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use net::{Certificates, Gate, GateLimits};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::site::Site;
@@ -20,16 +20,24 @@ pub(crate) struct Reload {
     pub(crate) gate: Gate,
 }
 
+/// Listens for SIGHUP; what comes before somebody asks is kept. `None` where it cannot be heard.
+pub(crate) fn hangups() -> Option<Signal> {
+    match signal(SignalKind::hangup()) {
+        Ok(hangups) => Some(hangups),
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP cannot be heard: a restart is needed for changes");
+            None
+        }
+    }
+}
+
 impl Reload {
     /// Reloads at every SIGHUP, for as long as the process lives.
-    pub(crate) async fn at_signal(self, read: impl Fn() -> anyhow::Result<Config>) {
-        let mut hangups = match signal(SignalKind::hangup()) {
-            Ok(hangups) => hangups,
-            Err(error) => {
-                tracing::warn!(%error, "SIGHUP cannot be heard: a restart is needed for changes");
-                return;
-            }
-        };
+    pub(crate) async fn at_signal(
+        self,
+        mut hangups: Signal,
+        read: impl Fn() -> anyhow::Result<Config>,
+    ) {
         while hangups.recv().await.is_some() {
             self.certificates();
             match read().and_then(|config| self.settings(config)) {

@@ -24,7 +24,7 @@ use crate::config::{Config, DirectoryKind};
 use crate::listen::{self, Bound};
 use crate::outflow;
 use crate::plugins::Plugins;
-use crate::reload::Reload;
+use crate::reload::{self, Reload};
 use crate::settings::{LiveSettings, Settings};
 use crate::site::Site;
 use crate::telemetry::Metrics;
@@ -48,10 +48,14 @@ pub struct Server {
 /// # Errors
 /// The configuration is wrong, or something could not be opened.
 pub async fn run(read: impl Fn() -> anyhow::Result<Config> + Send + 'static) -> anyhow::Result<()> {
+    // From here on: a reload right after the start must not end the process.
+    let hangups = reload::hangups();
     let server = Server::start(read()?).await?;
     server.announce();
     server.stop_at_signal();
-    tokio::spawn(server.reload.clone().at_signal(read));
+    if let Some(hangups) = hangups {
+        tokio::spawn(server.reload.clone().at_signal(hangups, read));
+    }
     server.stopped().await
 }
 
