@@ -73,40 +73,33 @@ impl Sink {
     pub fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).expect("the address is free");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if theirs.ended.load(Ordering::Relaxed) {
-                    break;
-                }
-                attend(Box::new(stream), &theirs);
-            }
-        });
-        Self {
-            place: Place::Tcp(address),
-            shared,
-        }
+        let accept = move || Ok(Box::new(listener.accept()?.0) as Box<dyn Duplex>);
+        Self::serve(Place::Tcp(address), accept)
     }
 
     /// A mailbox server on a Unix socket (LMTP).
     pub fn start_lmtp() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let listener = UnixListener::bind(folder.path().join("lmtp")).expect("the folder is ours");
+        let accept = move || Ok(Box::new(listener.accept()?.0) as Box<dyn Duplex>);
+        Self::serve(Place::Unix(folder), accept)
+    }
+
+    /// Attends to whoever comes, until it is dropped.
+    fn serve(
+        place: Place,
+        mut accept: impl FnMut() -> std::io::Result<Box<dyn Duplex>> + Send + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if theirs.ended.load(Ordering::Relaxed) {
-                    break;
-                }
-                attend(Box::new(stream), &theirs);
+            while let Ok(stream) = accept()
+                && !theirs.ended.load(Ordering::Relaxed)
+            {
+                attend(stream, &theirs);
             }
         });
-        Self {
-            place: Place::Unix(folder),
-            shared,
-        }
+        Self { place, shared }
     }
 
     /// From now on commands that begin so are answered so; `.` is the end of the message.

@@ -12,13 +12,17 @@ mod tls;
 mod trouble;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Domain, Mailbox, Principal, Secret, Tenant};
 
 use self::slapd::{READER, SECRET, SUFFIX, Slapd};
 use super::{LdapDirectory, LdapSettings, Timing};
-use crate::{Adopt, Adoption, Change, Directory as _, DirectoryAdmin as _, LookupError, NewDomain};
+use crate::{
+    Adopt, Adoption, Change, Directory as _, DirectoryAdmin as _, LookupError, NewDomain,
+    PersonEntry,
+};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -92,6 +96,22 @@ impl Home {
 
     fn of(server: &Slapd) -> Self {
         Self::at(settings(&server.url(), at_once()))
+    }
+
+    /// What was asked once is not asked again for an hour, unless a look at the changes says so.
+    fn that_remembers(server: &Slapd) -> Self {
+        let timing = Timing {
+            positive: Duration::from_secs(3600),
+            negative: Duration::from_secs(3600),
+            ..at_once()
+        };
+        Self::at(settings(&server.url(), timing))
+    }
+
+    /// Somebody who must be there.
+    async fn person(&self, tenant: Tenant, uid: &str) -> Arc<PersonEntry> {
+        let person = self.directory.person_by_uid(tenant, uid).await;
+        person.unwrap_or_else(|error| panic!("{uid}: {error:?}"))
     }
 
     async fn tenant(&self, name: &str) -> Tenant {
@@ -200,16 +220,8 @@ async fn equal_names_in_overlapping_bases_are_two_people() {
     let server = Slapd::start(&tree);
     let home = Home::of(&server);
     let (abc, xyz) = (home.tenant("abc.test").await, home.tenant("xyz.test").await);
-    let own = home
-        .directory
-        .person_by_uid(abc, "ann")
-        .await
-        .expect("one of two");
-    let other = home
-        .directory
-        .person_by_uid(xyz, "ann")
-        .await
-        .expect("one of two");
+    let own = home.person(abc, "ann").await;
+    let other = home.person(xyz, "ann").await;
     assert_eq!(own.mail.to_string(), "ann@abc.test");
     assert_eq!(other.mail.to_string(), "ann@xyz.test");
     assert_ne!(own.id, other.id);
@@ -218,18 +230,9 @@ async fn equal_names_in_overlapping_bases_are_two_people() {
 #[tokio::test]
 async fn a_change_shows_and_tells_sessions() {
     let server = Slapd::start(&two_domains());
-    let timing = Timing {
-        positive: Duration::from_secs(3600),
-        negative: Duration::from_secs(3600),
-        ..at_once()
-    };
-    let home = Home::at(settings(&server.url(), timing));
+    let home = Home::that_remembers(&server);
     let abc = home.tenant("abc.test").await;
-    let ann = home
-        .directory
-        .person_by_uid(abc, "ann")
-        .await
-        .expect("there");
+    let ann = home.person(abc, "ann").await;
     assert!(is_missing(&home.by_address("new@abc.test").await));
     home.directory.refresh().await.expect("it answers");
     let generation = home.directory.generation();
@@ -288,12 +291,7 @@ async fn a_name_that_comes_back_waits_for_adoption() {
     let server = Slapd::start(&two_domains());
     let home = Home::of(&server);
     let abc = home.tenant("abc.test").await;
-    let bob = home
-        .directory
-        .person_by_uid(abc, "bob")
-        .await
-        .expect("there")
-        .id;
+    let bob = home.person(abc, "bob").await.id;
     let again = || {
         server.change(&format!(
             "dn: uid=bob,ou=people,ou=abc.test,{SUFFIX}\nchangetype: delete\n"
@@ -315,12 +313,7 @@ async fn a_name_that_comes_back_waits_for_adoption() {
         .adopt(Principal::Site, adopt(None, Adoption::Continue))
         .await
         .expect("known");
-    let now = home
-        .directory
-        .person_by_uid(abc, "bob")
-        .await
-        .expect("adopted")
-        .id;
+    let now = home.person(abc, "bob").await.id;
     assert_eq!(now, bob);
 
     again();
@@ -332,12 +325,7 @@ async fn a_name_that_comes_back_waits_for_adoption() {
         )
         .await
         .expect("known");
-    let now = home
-        .directory
-        .person_by_uid(abc, "bob")
-        .await
-        .expect("new")
-        .id;
+    let now = home.person(abc, "bob").await.id;
     assert_ne!(now, bob);
     let by = Principal::DomainAdministrator(now);
     assert!(
@@ -353,12 +341,7 @@ async fn a_domain_that_comes_back_is_put_off_until_it_is_adopted() {
     let server = Slapd::start(&two_domains());
     let home = Home::of(&server);
     let xyz = home.tenant("xyz.test").await;
-    let ann = home
-        .directory
-        .person_by_uid(xyz, "ann")
-        .await
-        .expect("there")
-        .id;
+    let ann = home.person(xyz, "ann").await.id;
     for dn in [
         "uid=ann,ou=people,ou=xyz.test",
         "ou=people,ou=xyz.test",
@@ -389,11 +372,7 @@ async fn a_domain_that_comes_back_is_put_off_until_it_is_adopted() {
         .await
         .expect("known");
     assert_eq!(home.tenant("xyz.test").await, xyz);
-    let now = home
-        .directory
-        .person_by_uid(xyz, "ann")
-        .await
-        .expect("adopted");
+    let now = home.person(xyz, "ann").await;
     assert_eq!(now.id, ann);
 }
 
@@ -451,12 +430,7 @@ async fn a08_an_empty_password_never_reaches_the_server() {
 
     let home = Home::of(&server);
     let abc = home.tenant("abc.test").await;
-    let ann = home
-        .directory
-        .person_by_uid(abc, "ann")
-        .await
-        .expect("there")
-        .id;
+    let ann = home.person(abc, "ann").await.id;
     for (password, expected) in [
         ("", false),
         (PASSWORD, true),

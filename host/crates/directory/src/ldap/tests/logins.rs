@@ -98,19 +98,9 @@ async fn the_login_way_holds() {
 #[tokio::test]
 async fn a_person_whose_entry_moved_still_gets_in() {
     let server = Slapd::start(&two_domains());
-    let timing = Timing {
-        positive: Duration::from_secs(3600),
-        negative: Duration::from_secs(3600),
-        ..at_once()
-    };
-    let home = Home::at(settings(&server.url(), timing));
+    let home = Home::that_remembers(&server);
     let abc = home.tenant("abc.test").await;
-    let ann = home
-        .directory
-        .person_by_uid(abc, "ann")
-        .await
-        .expect("there")
-        .id;
+    let ann = home.person(abc, "ann").await.id;
     server.change(&format!(
         "dn: uid=ann,ou=people,ou=abc.test,{SUFFIX}\nchangetype: modrdn\nnewrdn: uid=smith\ndeleteoldrdn: 1\n"
     ));

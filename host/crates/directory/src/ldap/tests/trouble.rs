@@ -163,11 +163,19 @@ async fn a09_a_half_open_connection_is_temporary_trouble_and_known_people_stay()
     assert!(is_temporary(&answer), "{answer:?}");
 
     is_dead.store(false, Ordering::SeqCst);
-    assert_eq!(
-        home.by_address("bob@abc.test").await.as_deref(),
-        Ok("bob"),
-        "it goes on by itself"
-    );
+    // One question goes through an open breaker, and a refresh behind may be it: who comes while
+    // it is under way is put off once more.
+    let goes_on = async {
+        loop {
+            let answer = home.by_address("bob@abc.test").await;
+            if !is_temporary(&answer) {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(30), goes_on).await;
+    assert_eq!(answer.expect("it goes on by itself").as_deref(), Ok("bob"));
 }
 
 #[tokio::test]
