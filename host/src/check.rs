@@ -75,6 +75,8 @@ struct Subject {
     hostname: Domain,
     /// A server runs on the data directory.
     running: bool,
+    /// Why that server takes no changes.
+    trouble: Option<String>,
     /// The domains it has.
     domains: Vec<Domain>,
 }
@@ -106,6 +108,7 @@ pub(crate) async fn run(config: anyhow::Result<Config>) -> Vec<Finding> {
 async fn about(config: Config, hostname: Domain) -> Subject {
     let client = Client::at(config.admin_socket());
     let answer = client.get("/v1/domains").await.ok();
+    let status = client.get("/v1/status").await.unwrap_or_default();
     let names = answer.as_ref().and_then(serde_json::Value::as_array);
     let domains = names
         .into_iter()
@@ -116,6 +119,7 @@ async fn about(config: Config, hostname: Domain) -> Subject {
         config,
         hostname,
         running: answer.is_some(),
+        trouble: status["trouble"].as_str().map(str::to_owned),
         domains,
     }
 }

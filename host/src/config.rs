@@ -30,6 +30,10 @@ pub struct Config {
     pub hostname: String,
     /// Where everything is kept.
     pub data: PathBuf,
+    /// The file that notes how far the store was, outside of the data directory: an older copy put
+    /// in its place is found out by it. Default: `head` in the folder named as the data directory
+    /// with `-note` behind.
+    pub head_note: Option<PathBuf>,
     /// Where each service listens: lists of `ADDRESS:PORT`. An empty list switches a service
     /// off; port 0 takes any free one.
     pub listen: Listeners,
@@ -150,6 +154,7 @@ impl Default for Config {
         Self {
             hostname: system_hostname(),
             data: PathBuf::from("postroom-data"),
+            head_note: None,
             listen: Listeners::default(),
             tls: Tls::default(),
             limits: Limits::default(),
@@ -175,17 +180,10 @@ impl Config {
     /// Reads a file. `None` reads `postroom.toml` here, else [`Config::SYSTEM_FILE`], whichever
     /// is there first, else all defaults.
     pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
-        let path = match path {
-            Some(path) => path,
-            None => match ["postroom.toml", Self::SYSTEM_FILE]
-                .map(Path::new)
-                .into_iter()
-                .find(|path| path.exists())
-            {
-                Some(path) => path,
-                None => return Ok(Self::default()),
-            },
+        let Some(path) = Self::file(path) else {
+            return Ok(Self::default());
         };
+        let path = path.as_path();
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let mut config = Self::parse(&text).with_context(|| format!("in {}", path.display()))?;
@@ -196,6 +194,7 @@ impl Config {
         let of_channels =
             channels.flat_map(|channel| [&mut channel.ca, &mut channel.password_file]);
         for file in [
+            &mut config.head_note,
             &mut config.tls.certificate,
             &mut config.tls.key,
             &mut config.directory.ca_file,
@@ -208,6 +207,17 @@ impl Config {
             *file = base.join(&*file);
         }
         Ok(config)
+    }
+
+    /// The file that is read: the one named, else the first of the default ones that is there.
+    pub fn file(named: Option<&Path>) -> Option<PathBuf> {
+        let default = || {
+            ["postroom.toml", Self::SYSTEM_FILE]
+                .map(Path::new)
+                .into_iter()
+                .find(|path| path.exists())
+        };
+        named.or_else(default).map(Path::to_owned)
     }
 
     /// Reads the text of a file.
@@ -234,6 +244,15 @@ impl Config {
             grants.grant(word).context("administrator_grants")?;
         }
         Ok(grants)
+    }
+
+    /// Where it is noted how far the store was.
+    pub fn head_note(&self) -> PathBuf {
+        self.head_note.clone().unwrap_or_else(|| {
+            let mut name = self.data.file_name().unwrap_or_default().to_owned();
+            name.push("-note");
+            self.data.with_file_name(name).join("head")
+        })
     }
 
     /// The socket of the admin API.

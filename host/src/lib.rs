@@ -3,6 +3,7 @@
 //! parts together; see ARCHITECTURE.md.
 
 mod admin;
+mod backup;
 mod check;
 pub mod cli;
 pub mod config;

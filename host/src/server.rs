@@ -20,6 +20,7 @@ use store::Store;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Api, Front};
+use crate::backup::Note;
 use crate::config::{Config, DirectoryKind};
 use crate::listen::{self, Bound};
 use crate::outflow;
@@ -186,7 +187,12 @@ impl Server {
             tracing::debug!(%error, "the admin socket was gone");
         }
         let site = Arc::clone(&self.site);
-        tokio::task::spawn_blocking(move || site.store.close()).await??;
+        tokio::task::spawn_blocking(move || {
+            let closed = site.store.close();
+            write_note(&*site.store, &site.note);
+            closed
+        })
+        .await??;
         tracing::info!("stopped");
         result
     }
@@ -218,12 +224,21 @@ fn start_outflow(site: &Arc<Site>, shutdown: &Shutdown) -> JoinSet<()> {
     tasks
 }
 
+async fn note(site: &Arc<Site>) {
+    let site = Arc::clone(site);
+    let noted = tokio::task::spawn_blocking(move || write_note(&*site.store, &site.note)).await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, "noting how far the store is failed");
+    }
+}
+
 /// Values of plugins and trace lines whose time is over go, a bounded number at a time.
 async fn upkeep(site: Arc<Site>, mut shutdown: Shutdown) {
     while !shutdown.is_requested() {
         if let Err(error) = site.store.expire(crate::site::now(), 1000).await {
             tracing::debug!(%error, "upkeep");
         }
+        note(&site).await;
         tokio::select! {
             () = shutdown.requested() => break,
             () = tokio::time::sleep(std::time::Duration::from_secs(60)) => {}
@@ -260,7 +275,8 @@ fn refuse_foreign(data: &Path) -> anyhow::Result<()> {
 
 async fn open_site(config: Config) -> anyhow::Result<Site> {
     let hostname = Domain::parse(&config.hostname)?;
-    let store = open_store(&config).await?;
+    let note = Note::at(config.head_note());
+    let store = open_store(&config, &note).await?;
     let path = config.data.join("directory.redb");
     let labels = config
         .program
@@ -288,6 +304,7 @@ async fn open_site(config: Config) -> anyhow::Result<Site> {
         store,
         plugins,
         resolver: Arc::new(resolver),
+        note,
         metrics,
         login,
         maildrops: listen::Maildrops::default(),
@@ -339,17 +356,31 @@ async fn prepare_domains(site: &Arc<Site>) -> anyhow::Result<()> {
     }
 }
 
-async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+/// A store that is behind its note is opened for reading only.
+async fn open_store(config: &Config, note: &Note) -> anyhow::Result<Arc<dyn Store>> {
     let path = config.data.join("store");
     let limits = &config.limits;
     let settings = store::Config {
         disk_reserve_bytes: limits.disk_reserve_bytes,
         disk_reserve_percent: limits.disk_reserve_percent,
+        at_least: note.read(),
         ..store::Config::default()
     };
     let opened =
         tokio::task::spawn_blocking(move || store::Embedded::open(&path, settings)).await?;
-    Ok(Arc::new(opened?))
+    let store: Arc<dyn Store> = Arc::new(opened?);
+    write_note(&*store, note);
+    Ok(store)
+}
+
+/// Notes how far the store is, unless it takes no changes: then it may be an older one.
+fn write_note(store: &dyn Store, note: &Note) {
+    let is_sound = store.space().is_ok_and(|space| space.latched.is_none());
+    match store.head() {
+        Ok(head) if is_sound => note.write(head),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "how far the store is cannot be read"),
+    }
 }
 
 /// The configured certificate, or a self-signed one made at the first start.

@@ -48,6 +48,7 @@ impl Settings {
         let now = self.config.clone();
         wanted.hostname = now.hostname;
         wanted.data = now.data;
+        wanted.head_note = now.head_note;
         wanted.listen = now.listen;
         wanted.tls = now.tls;
         wanted.dns = now.dns;
@@ -78,6 +79,7 @@ fn fixed(now: &Config, wanted: &Config) -> Vec<&'static str> {
     [
         ("hostname", now.hostname != wanted.hostname),
         ("data", now.data != wanted.data),
+        ("head_note", now.head_note != wanted.head_note),
         ("listen", listen(now) != listen(wanted)),
         ("tls", now.tls != wanted.tls),
         ("dns", now.dns != wanted.dns),

@@ -19,6 +19,8 @@ pub(crate) struct Site {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) plugins: Plugins,
     pub(crate) resolver: Arc<dyn Resolver>,
+    /// How far the store was, noted elsewhere.
+    pub(crate) note: crate::backup::Note,
     pub(crate) metrics: Metrics,
     pub(crate) login: directory::LoginWay,
     /// Which INBOXes POP3 sessions have open.

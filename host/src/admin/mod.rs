@@ -11,6 +11,7 @@
 //! of a foreign object is what it says of one that is not there.
 
 mod aliases;
+mod backup;
 mod caller;
 mod domains;
 mod error;
@@ -85,8 +86,8 @@ async fn audit(caller: Option<Extension<Caller>>, request: Request, next: Next) 
     response
 }
 
-/// What there is on this machine only: mail is handed in by those who are here. Everybody else has
-/// submission.
+/// What there is on this machine only: mail is handed in by those who are here (everybody else has
+/// submission), and what works on files or carries more than a call from afar may.
 fn local(api: Api) -> Router {
     // Line ends may double on the way in; the real limit is checked behind it.
     let most = api.site.settings().config.limits.message_bytes;
@@ -94,6 +95,7 @@ fn local(api: Api) -> Router {
     Router::new()
         .route("/v1/messages", post(messages::send))
         .layer(DefaultBodyLimit::max(most))
+        .route("/v1/backup", post(backup::cut))
         .with_state(api)
 }
 

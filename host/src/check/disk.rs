@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Resource, getrlimit};
 
 use super::{Finding, Subject};
+use crate::backup::Note;
 
 const CHECK: &str = "disk";
 /// Files that are open without any connection: journal, index, plugins, listeners.
@@ -15,6 +16,8 @@ const OWN_FILES: u64 = 128;
 pub(super) fn check(subject: &Subject) -> Vec<Finding> {
     let data = &subject.config.data;
     let mut found = vec![directory(data), space(subject)];
+    found.extend(trouble(subject));
+    found.extend(note(subject));
     found.extend(privacy(data));
     found.extend(open_files(subject));
     found
@@ -108,6 +111,31 @@ fn space(subject: &Subject) -> Finding {
     } else {
         Finding::ok(CHECK, text)
     }
+}
+
+/// A store that takes no changes: a write failed, or it is older than the one served last.
+fn trouble(subject: &Subject) -> Option<Finding> {
+    let trouble = subject.trouble.as_ref()?;
+    Some(Finding::failed(
+        CHECK,
+        trouble.clone(),
+        "look at the log of the server; docs/operations.md, \"Backup and moving\"",
+    ))
+}
+
+/// Where it is noted how far the store was.
+fn note(subject: &Subject) -> Option<Finding> {
+    let path = Note::at(subject.config.head_note()).path().to_owned();
+    let base = nearest(path.parent().unwrap_or(&path));
+    let error = tempfile_in(&base).err()?;
+    Some(Finding::warning(
+        CHECK,
+        format!(
+            "how far the store is cannot be noted in {} ({error}), so an older copy of it would not be found out",
+            base.display()
+        ),
+        "name a file that the server may write by head_note = \"…\"",
+    ))
 }
 
 /// Mail and keys are nobody else's business.

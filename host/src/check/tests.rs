@@ -11,6 +11,7 @@ fn subject(toml: &str) -> Subject {
         hostname: Domain::parse(&config.hostname).expect("a name"),
         config,
         running: false,
+        trouble: None,
         domains: vec![Domain::parse("abc.test").expect("a name")],
     }
 }

@@ -128,6 +128,26 @@ pub enum Command {
         after_help = "Each line that is not 'ok' names the next command. Exit code 1 if anything failed.\n\nExample:\n  postroom --config /etc/postroom/postroom.toml check"
     )]
     Check,
+    /// Copy everything into a folder while the server runs: the first time all, then what changed.
+    #[command(
+        after_help = "The folder may be on another file system. An interrupted backup goes on with the same command, and the one before stays valid until the new one is whole. Keys that lie outside of the data directory are not copied.\n\nExample:\n  postroom backup /mnt/backup/postroom"
+    )]
+    Backup {
+        /// An empty or new folder, or that of the backup before.
+        folder: PathBuf,
+    },
+    /// Make a data directory of a backup, with the server stopped.
+    #[command(
+        after_help = "Every UIDVALIDITY moves on, and queued mail waits for `postroom queue release`. An interrupted restore goes on with the same command.\n\nExamples:\n  postroom --data /var/lib/postroom restore /mnt/backup/postroom\n  postroom restore --accept-older      serve an older copy of the store that was put in place"
+    )]
+    Restore {
+        /// The folder of the backup.
+        #[arg(required_unless_present = "accept_older")]
+        folder: Option<PathBuf>,
+        /// Accept the store that is there although it is older than the one served last.
+        #[arg(long, conflicts_with = "folder")]
+        accept_older: bool,
+    },
     /// Write the manual pages into a folder.
     #[command(after_help = "Example:\n  postroom man /usr/local/share/man/man1")]
     Man {

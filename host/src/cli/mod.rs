@@ -6,6 +6,7 @@
 
 mod args;
 mod attributes;
+mod backup;
 pub(crate) mod client;
 mod domain;
 mod group;
@@ -14,10 +15,12 @@ mod output;
 mod password;
 mod plugin;
 mod plugin_author;
+mod progress;
 mod queue;
 pub(crate) mod remote;
 mod sendmail;
 mod setup;
+mod streams;
 mod user;
 
 use std::process::ExitCode;
@@ -26,6 +29,7 @@ use serde_json::{Value, json};
 
 pub use args::{Arguments, Command, Remote};
 use client::{Client, NoServer, Refused, segment};
+pub(crate) use progress::Progress;
 
 /// Runs one command against a running server.
 pub async fn run(arguments: &Arguments) -> ExitCode {
@@ -65,6 +69,10 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
         && let Some(local) = plugin_author::local(command)
     {
         return local;
+    }
+    if let Some(done) = backup::local(arguments).await {
+        output::show_done(&done?, arguments.json);
+        return Ok(());
     }
     let remote = &arguments.remote;
     let answer = match (&remote.server, &arguments.command) {
@@ -128,6 +136,8 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         | Command::Demo { .. }
         | Command::Init { .. }
         | Command::Check
+        | Command::Backup { .. }
+        | Command::Restore { .. }
         | Command::Man { .. }
         | Command::Completions { .. }
         | Command::Configuration

@@ -11,6 +11,14 @@ pub(crate) fn show(value: &Value, json: bool) {
     }
 }
 
+/// Prints what a command did: its message for people, all of it for scripts.
+pub(crate) fn show_done(value: &Value, json: bool) {
+    match value.get("message").and_then(Value::as_str) {
+        Some(message) if !json => println!("{message}"),
+        _ => show(value, json),
+    }
+}
+
 /// A value as people read it: an array of objects is a table, an object is a list of fields.
 pub(crate) fn human(value: &Value) -> String {
     match value {

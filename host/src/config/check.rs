@@ -30,6 +30,7 @@ pub(super) fn reference() -> anyhow::Result<toml::Table> {
             ..Default::default()
         },
         postmaster: Some(String::new()),
+        head_note: Some("note".into()),
         program: vec![Program::default()],
         file: vec![File::default()],
         channel: vec![Channel::reference()],

@@ -60,7 +60,7 @@ impl Drop for Folder {
 pub(super) fn config(folder: &Folder, offset: u16, screen: &Screen) -> anyhow::Result<Config> {
     let mut config = Config {
         hostname: "mail.demo.test".to_owned(),
-        data: folder.path().to_owned(),
+        data: folder.path().join("data"),
         drain_seconds: 2,
         // The demo asks no name server for anything.
         dns: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 9))],

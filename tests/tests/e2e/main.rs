@@ -2,6 +2,7 @@
 //! test binary.
 
 mod a_250_is_durable;
+mod a_backup_becomes_a_server_again;
 mod a_data_directory_is_guarded;
 mod a_domain_is_administered_from_afar;
 mod a_plugin_that_keeps_failing_is_left_alone;

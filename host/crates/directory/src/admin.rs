@@ -1,9 +1,11 @@
 //! The changes a directory takes.
 
+use std::path::PathBuf;
+
 use mail::{Domain, DomainId, Mailbox, Principal, Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdminError, Adoption, Change, Changed, Directory, Future};
+use crate::{AdminError, Adoption, Change, Changed, Directory, Future, OpenError};
 
 /// One row of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,4 +46,8 @@ pub trait DirectoryAdmin: Directory {
 
     /// The newest `limit` audit rows of a domain (of all domains without one), newest first.
     fn audit(&self, domain: Option<Tenant>, limit: usize) -> Future<'_, Vec<AuditRecord>>;
+
+    /// Copies everything as of one moment into a new file, for a backup. It is what
+    /// [`crate::restore_directory`] takes.
+    fn copy_to(&self, path: PathBuf) -> Future<'_, (), OpenError>;
 }

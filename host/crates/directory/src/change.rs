@@ -294,6 +294,8 @@ pub enum Change {
     SetPerson(Mailbox, PersonChanges),
     /// A new password.
     SetPassword(Mailbox, Secret<String>),
+    /// The hashes of a person that comes from another server, as they were there.
+    SetPasswordHashes(Mailbox, Vec<Secret<String>>),
     /// The person goes; the id is never used again.
     RemovePerson(Mailbox),
     /// A new group.

@@ -7,6 +7,7 @@
 //! `apply` returns and not before it is on disk.
 
 mod check;
+pub(crate) mod copied;
 mod plan;
 pub(crate) mod rights;
 pub(crate) mod tables;
@@ -15,7 +16,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -222,6 +223,7 @@ fn concerned(snapshot: &Snapshot, change: &Change) -> Option<DomainId> {
         Change::AddAlias(new) | Change::SetAlias(new) => new.address.domain(),
         Change::SetPerson(address, _)
         | Change::SetPassword(address, _)
+        | Change::SetPasswordHashes(address, _)
         | Change::RemovePerson(address)
         | Change::SetGroup(address, _)
         | Change::RemoveGroup(address)
@@ -358,6 +360,15 @@ impl DirectoryAdmin for EmbeddedDirectory {
             let rows = tokio::task::spawn_blocking(read).await;
             let rows = rows.map_err(|error| LookupError::Temporary(error.to_string()))?;
             rows.map_err(|error| LookupError::Temporary(error.to_string()))
+        })
+    }
+
+    fn copy_to(&self, path: PathBuf) -> Future<'_, (), OpenError> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let copy = move || copied::copy(&inner.database, &path);
+            let copied = tokio::task::spawn_blocking(copy).await;
+            copied.unwrap_or_else(|error| Err(OpenError::Io(error.to_string())))
         })
     }
 }

@@ -34,7 +34,7 @@ mod table;
 mod wire;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -53,6 +53,8 @@ use crate::{
     AdminError, Adopt, AliasEntry, AuditRecord, Change, Changed, Directory, DirectoryAdmin,
     DomainEntry, Future, GroupEntry, LookupError, OpenError, PersonEntry, SharedMailbox, Table,
 };
+
+pub(crate) use identity::IDENTITIES;
 
 pub use identity::Adoption;
 pub use settings::{Attributes, Classes, Layout, LdapSettings, Timing};
@@ -451,6 +453,14 @@ impl DirectoryAdmin for LdapDirectory {
             let read = move || identities.audit(domain.map(Tenant::domain), limit);
             let rows = tokio::task::spawn_blocking(read).await;
             rows.unwrap_or_else(|error| Err(LookupError::Temporary(error.to_string())))
+        })
+    }
+
+    fn copy_to(&self, path: PathBuf) -> Future<'_, (), OpenError> {
+        let identities = Arc::clone(&self.inner.identities);
+        Box::pin(async move {
+            let copied = tokio::task::spawn_blocking(move || identities.copy(&path)).await;
+            copied.unwrap_or_else(|error| Err(OpenError::Io(error.to_string())))
         })
     }
 }

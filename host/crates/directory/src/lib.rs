@@ -43,6 +43,7 @@ pub use change::{
     Change, Changed, DomainChanges, GroupChanges, NewAlias, NewDomain, NewGroup, NewPerson,
     PersonChanges, Set,
 };
+pub use embedded::copied::restore_directory;
 pub use embedded::{EmbeddedDirectory, Options};
 pub use error::{AdminError, LookupError, OpenError};
 pub use ldap::{Adoption, Attributes, Classes, Layout, LdapDirectory, LdapSettings, Timing};

@@ -19,6 +19,9 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     /// Memory for redb's page cache in bytes.
     pub cache_bytes: usize,
+    /// How far this store was when it was last noted. One that is behind is opened for reading
+    /// only: every durable call is `Latched`.
+    pub at_least: Option<crate::Head>,
     /// How long trace lines are kept, in seconds.
     pub trace_seconds: i64,
     /// The clock: dates of rows. Leases and due times are arguments.
@@ -34,6 +37,7 @@ impl Default for Config {
             checkpoint_bytes: 64 * 1024 * 1024,
             checkpoint_interval: Duration::from_secs(10),
             cache_bytes: 64 * 1024 * 1024,
+            at_least: None,
             trace_seconds: 30 * 24 * 3600,
             clock: system_clock,
         }

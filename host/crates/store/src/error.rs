@@ -86,6 +86,14 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// A restore into it did not end.
+    #[error(
+        "a restore into the data directory {path} did not end, so it is no store yet. Run the same `postroom restore` again; it goes on where it stopped"
+    )]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Damaged beyond what a crash explains.
     #[error(
         "the data directory {path} is damaged: {what}. Nothing was changed. Copy the directory away, check the disk, then restore a backup"

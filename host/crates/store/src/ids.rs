@@ -46,6 +46,16 @@ impl Ids {
         (limit.saturating_sub(next) < BLOCK / 2).then(|| limit.max(next) + BLOCK)
     }
 
+    /// The lowest number not given yet.
+    pub(crate) fn given(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    /// Gives nothing below this any more; it is reserved already.
+    pub(crate) fn skip(&self, to: u64) {
+        self.next.fetch_max(to, Ordering::Relaxed);
+    }
+
     /// A reservation is durable.
     pub(crate) fn reserved(&self, limit: u64) {
         self.limit.fetch_max(limit, Ordering::Release);

@@ -32,12 +32,15 @@
 
 mod accept;
 mod body;
+mod brought;
 mod config;
 mod content;
+mod cut;
 mod effect;
 mod embedded;
 mod engine;
 mod error;
+mod head;
 mod ids;
 mod keys;
 mod leases;
@@ -61,11 +64,16 @@ pub use accept::{
     Accept, Accepted, Action, Part, Place, Queued, Recipient, Stored, TraceEntry, TraceLine,
 };
 pub use body::{BodyRef, BodyWriter, Piece};
+pub use brought::{Brought, BroughtMailbox, BroughtMessage, BroughtRow};
 pub use config::{Config, system_clock};
 pub use content::Content;
+pub use cut::{Cut, CutFile};
 pub use effect::{Effect, KvEntry};
-pub use embedded::Embedded;
+pub use embedded::{
+    CheckedSegment, Embedded, RestoreRules, Restored, check_segment, mark_restoring,
+};
 pub use error::{Error, OpenError, Result};
+pub use head::Head;
 pub use mailbox::{Mailbox, NewMailbox, SpecialUse, Status};
 pub use memory::Memory;
 pub use message::{

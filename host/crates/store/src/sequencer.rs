@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::engine::{Outcome, Tx};
 use crate::pending::Completer;
+use crate::rows::CheckpointRow;
 use crate::shared::{Event, Shared};
 use crate::view::Layer;
 use crate::{Error, Result, keys, rows};
@@ -43,6 +44,10 @@ pub(crate) trait Log: Send {
     fn append(&mut self, records: &mut [Record]) -> std::result::Result<(), AppendError>;
     /// Is there room again, after [`AppendError::Full`]?
     fn has_room(&mut self) -> std::result::Result<bool, AppendError>;
+    /// Where the next record goes: all before is durable.
+    fn position(&self) -> CheckpointRow {
+        CheckpointRow::default()
+    }
     /// The records are applied; brings the index up to date when it is time.
     fn applied(&mut self);
     /// Brings everything up to date and stops.
@@ -299,8 +304,10 @@ impl Sequencer {
                 {
                     self.shared.ids.reserved(limit);
                 }
+                self.shared.ids.skip(outcome.skip_ids);
                 layers.apply(outcome.changes);
             }
+            self.shared.set_position(self.log.position());
         }
         // Visible first, free for others then: nobody leases a row as it was before.
         event.due |= !settled.is_empty();

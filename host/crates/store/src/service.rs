@@ -6,8 +6,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crate::cut::Hold;
 use crate::engine::names::INBOX;
-use crate::engine::{Tx, access, reads};
+use crate::engine::{Tx, access, brought, reads};
 use crate::leases::Held;
 use crate::pending::Pending;
 use crate::purge::Purge;
@@ -16,10 +17,10 @@ use crate::sequencer::{Job, Log, Message as Order, Operation, Sequencer};
 use crate::shared::{Event, Shared};
 use crate::view::{View, ViewExt, Walk};
 use crate::{
-    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Destination,
-    Effect, Error, FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner,
-    Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started,
-    Store, TraceEntry, Usage, Watch, Watched, keys,
+    Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
+    Destination, Effect, Error, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
+    NewMessage, Owner, Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source,
+    Space, Started, Store, TraceEntry, Usage, Watch, Watched, keys,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
@@ -69,13 +70,18 @@ impl Engine {
             jobs,
             threads: Mutex::new(vec![sequencer, notifier]),
         };
+        if engine.shared.latched.get().is_some() {
+            // Opened for reading only: no id will ever be durable, so nobody waits for one.
+            engine.shared.ids.stop();
+            return Ok(engine);
+        }
         // The first commit reserves ids; nothing is given out before.
         engine.run(|_| Ok(())).wait()?;
         Ok(engine)
     }
 
     /// Sends an operation to the sequencer.
-    fn run<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
@@ -552,6 +558,41 @@ impl Store for Engine {
     ) -> Pending<()> {
         let access = *access;
         self.run(move |tx| tx.set_settings(&access, operation, &changes))
+    }
+
+    fn kv_all(
+        &self,
+        access: &Access,
+        after: Option<(&str, &[u8])>,
+        max: usize,
+    ) -> Result<Vec<(String, KvEntry)>> {
+        self.read(|view| brought::kv_all(view, access, after, max))
+    }
+
+    fn bring(
+        &self,
+        access: &Access,
+        brought: Vec<Brought>,
+        mark: (Vec<u8>, Vec<u8>),
+    ) -> Pending<()> {
+        let access = *access;
+        self.run(move |tx| tx.bring(&access, &brought, &mark))
+    }
+
+    fn head(&self) -> Result<Head> {
+        Ok(self.shared.head()?.0)
+    }
+
+    fn cut(&self) -> Result<Cut> {
+        // Held first: a file that the position needs cannot go between the two.
+        let hold = Hold::new(Arc::clone(&self.shared));
+        let (head, position) = self.shared.head()?;
+        let files = self.shared.bodies.files(position)?;
+        Ok(Cut {
+            head,
+            files,
+            _hold: hold,
+        })
     }
 
     fn trace(&self, access: &Access, envelope: EnvelopeId) -> Result<Vec<TraceEntry>> {

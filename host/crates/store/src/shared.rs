@@ -11,10 +11,10 @@ use crate::body::BodyWriter;
 use crate::content::ReadAt;
 use crate::ids::Ids;
 use crate::leases::Leases;
-use crate::rows::{BodyAtRow, BodyRow, ContentRow, ExtentRow};
+use crate::rows::{BodyAtRow, BodyRow, CheckpointRow, ContentRow, ExtentRow};
 use crate::sequencer::Latch;
 use crate::view::{Base, Layer, Layered, ViewExt};
-use crate::{Change, Content, Error, Result, Space, Watched, content, keys};
+use crate::{Change, Content, CutFile, Error, Head, Result, Space, Watched, content, keys};
 
 /// The readable state of a store and everything beside it.
 pub(crate) struct Shared {
@@ -28,6 +28,10 @@ pub(crate) struct Shared {
     pub(crate) waiting: AtomicUsize,
     pub(crate) clock: fn() -> Timestamp,
     pub(crate) trace_seconds: i64,
+    /// Which store it is; copies of it have the same.
+    pub(crate) store: u128,
+    /// Where the journal is, as far as it is applied.
+    position: Mutex<CheckpointRow>,
 }
 
 /// Rows in memory over rows in redb.
@@ -120,12 +124,21 @@ impl Layers {
     }
 }
 
-/// A backend's bodies.
+/// A backend's bodies, and its files.
 pub(crate) trait Bodies: Send + Sync {
     fn begin(&self) -> Result<BodyWriter>;
     fn open(&self, id: BodyId, at: BodyAtRow, length: u64) -> Result<Arc<dyn ReadAt>>;
     /// No row names these any more.
     fn discard(&self, ids: &[BodyId]);
+    /// From now on keeps the files of bodies without rows, until [`Bodies::let_go`] was called as
+    /// often.
+    fn hold(&self) {}
+    /// The other end of [`Bodies::hold`].
+    fn let_go(&self) {}
+    /// The files that this position of the journal needs.
+    fn files(&self, _: CheckpointRow) -> Result<Vec<CutFile>> {
+        Err(Error::Invalid("a store in memory has no files".to_owned()))
+    }
     /// Free, total and reserved bytes.
     fn space(&self) -> Result<(u64, u64, u64)>;
 }
@@ -148,12 +161,34 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             clock: config.clock,
             trace_seconds: config.trace_seconds,
+            store: 0,
+            position: Mutex::default(),
         }
     }
 
     pub(crate) fn layers(&self) -> RwLockReadGuard<'_, Layers> {
         // A writer applies whole records without a fallible step between.
         self.layers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_position(&self, position: CheckpointRow) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = position;
+    }
+
+    /// How far the store is, and where in the journal that is.
+    pub(crate) fn head(&self) -> Result<(Head, CheckpointRow)> {
+        let layers = self.layers();
+        let view = layers.view();
+        // Set under the lock that is held here for reading, so it is the view's.
+        let position = *self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = Head {
+            store: self.store,
+            life: view.row(&keys::meta("life"))?.unwrap_or(0),
+            sequence: position.sequence,
+            ids: view.row(&keys::meta("ids"))?.unwrap_or(0),
+            uid_validity: view.row(&keys::meta("uid-validity"))?.unwrap_or(0),
+        };
+        Ok((head, position))
     }
 
     pub(crate) fn layers_mut(&self) -> RwLockWriteGuard<'_, Layers> {

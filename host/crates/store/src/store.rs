@@ -7,10 +7,10 @@ use mail::{
 };
 
 use crate::{
-    Accept, Accepted, Appended, BodyWriter, Change, Changes, Content, Copied, Depth, Destination,
-    Effect, FlagChange, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending,
-    Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started,
-    TraceEntry, Usage, Watch, Watched,
+    Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
+    Destination, Effect, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
+    NewMessage, Owner, Pending, Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement,
+    Source, Space, Started, TraceEntry, Usage, Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.
@@ -241,6 +241,32 @@ pub trait Store: Send + Sync {
         operation: OperationId,
         changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     ) -> Pending<()>;
+
+    // ---- moving ------------------------------------------------------------------------
+
+    /// Values of all plugins of the domain, also those whose time is over, in the order in which
+    /// they are kept, from behind one (plugin and key) on, at most `max`. Not for persons.
+    fn kv_all(
+        &self,
+        access: &Access,
+        after: Option<(&str, &[u8])>,
+        max: usize,
+    ) -> Result<Vec<(String, KvEntry)>>;
+    /// Brings in what another store had, with the numbers it had there: all of these and the
+    /// setting `mark`, or nothing. Who brings much does it in several calls and goes on behind
+    /// the last mark. For the site and the system. `Exists`: a message with that UID, or a
+    /// mailbox with messages, is there; `OverQuota`.
+    fn bring(
+        &self,
+        access: &Access,
+        brought: Vec<Brought>,
+        mark: (Vec<u8>, Vec<u8>),
+    ) -> Pending<()>;
+    /// How far the store is. All of it is durable.
+    fn head(&self) -> Result<Head>;
+    /// The files that make up the store at this moment, kept while the answer lives. `Invalid`
+    /// for a store in memory.
+    fn cut(&self) -> Result<Cut>;
 
     // ---- trace, usage, upkeep ----------------------------------------------------------
 

@@ -80,6 +80,12 @@ impl Planner<'_> {
                 let entry = person_at(&view, at)?;
                 Ok(self.set_password(view, entry))
             }
+            Change::SetPasswordHashes(at, hashes) => {
+                rights::site_only(self.by)?;
+                let view = self.home(at, change)?;
+                let entry = person_at(&view, at)?;
+                Ok(self.set_hashes(view, entry, hashes.clone()))
+            }
             Change::RemovePerson(at) => {
                 let view = self.home(at, change)?;
                 let entry = person_at(&view, at)?;
@@ -267,8 +273,17 @@ impl Planner<'_> {
         self.put_person(view, entry)
     }
 
-    fn set_password(&self, mut view: DomainView, mut entry: PersonEntry) -> Plan {
-        entry.password_hashes = self.hash.clone().into_iter().collect();
+    fn set_password(&self, view: DomainView, entry: PersonEntry) -> Plan {
+        self.set_hashes(view, entry, self.hash.clone().into_iter().collect())
+    }
+
+    fn set_hashes(
+        &self,
+        mut view: DomainView,
+        mut entry: PersonEntry,
+        hashes: Vec<Secret<String>>,
+    ) -> Plan {
+        entry.password_hashes = hashes;
         entry.changed = self.now;
         let changed = Changed::Person(entry.domain, entry.id);
         view.insert_person(entry.clone());

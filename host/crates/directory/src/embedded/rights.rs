@@ -77,6 +77,7 @@ fn administers(snapshot: &Snapshot, view: &DomainView, person: PersonId) -> bool
 fn spares_the_site(view: &DomainView, by: PersonId, change: &Change) -> Result<(), AdminError> {
     let (Change::SetPerson(address, _)
     | Change::SetPassword(address, _)
+    | Change::SetPasswordHashes(address, _)
     | Change::RemovePerson(address)) = change
     else {
         return Ok(());
@@ -189,7 +190,9 @@ pub(super) fn act(change: &Change) -> String {
         Change::SetPerson(address, changes) => {
             format!("set user {address}{}", of(changes.touched()))
         }
-        Change::SetPassword(address, _) => format!("set password of {address}"),
+        Change::SetPassword(address, _) | Change::SetPasswordHashes(address, _) => {
+            format!("set password of {address}")
+        }
         Change::RemovePerson(address) => format!("remove user {address}"),
         Change::AddGroup(new) => format!("add group {}{}", new.mail, of(new.attributes.touched())),
         Change::SetGroup(address, changes) => {

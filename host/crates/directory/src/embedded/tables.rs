@@ -28,10 +28,10 @@ use crate::{AliasEntry, AuditRecord, DomainEntry, GroupEntry, OpenError, PersonE
 const FORMAT: u64 = 1;
 
 pub(crate) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-const DOMAINS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("domains");
-const PEOPLE: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("people");
-const GROUPS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("groups");
-const ALIASES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("aliases");
+pub(crate) const DOMAINS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("domains");
+pub(crate) const PEOPLE: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("people");
+pub(crate) const GROUPS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("groups");
+pub(crate) const ALIASES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("aliases");
 pub(crate) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
 /// Counters that must survive.

@@ -23,7 +23,8 @@ use crate::embedded::rights;
 use crate::embedded::tables::{self, Counters, META};
 use crate::{AdminError, AuditRecord, LookupError, OpenError, embedded};
 
-const IDENTITIES: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("identities");
+pub(crate) const IDENTITIES: TableDefinition<'_, (u64, &str), &[u8]> =
+    TableDefinition::new("identities");
 
 /// The key under which domains are kept: the id that no domain has.
 const SITE: DomainId = DomainId(0);
@@ -297,6 +298,11 @@ impl Identities {
     /// Ends an adoption.
     pub(super) fn close(&self) {
         self.lock().open.clear();
+    }
+
+    /// Copies the file as of now. Blocks.
+    pub(super) fn copy(&self, path: &Path) -> Result<(), OpenError> {
+        embedded::copied::copy(&self.database, path)
     }
 
     /// The newest audit rows, newest first. Blocks.

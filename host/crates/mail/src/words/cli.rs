@@ -55,6 +55,17 @@ words! {
         "It is checked against the schema in the manifest.", "`postroom plugin show {name}` prints the schema.";
     CLI_UNKNOWN_LABEL = exit(1), "'{label}' is not approved for {domain}",
         "Programs and files are named by labels that the operator approves.", "The operator adds it to `postroom.toml`.";
+    CLI_BACKUP_FOREIGN = exit(1), "{folder} is not empty and no backup of postroom: name an empty or a new folder",
+        "A backup is not mixed with other files.", "Name another folder.";
+    CLI_BACKUP_MISSING = exit(1), "{folder} is no backup of postroom",
+        "The file POSTROOM-BACKUP is not there.", "Name the folder that was given to `postroom backup`.";
+    CLI_BACKUP_SOURCE_DAMAGED = exit(1), "{file} is damaged: {detail}. The backup before stays as it was",
+        "A checksum of the store failed while it was copied.", "Check the disk; run `postroom store check`.";
+    CLI_BACKUP_DAMAGED = exit(1), "The backup is damaged at {file}: {detail}",
+        "A file of the backup is missing or is not what was written; the restore ends there and may go on later.",
+        "Use another copy of the backup.";
+    CLI_RESTORE_NOT_EMPTY = exit(1), "{directory} is not empty: '{name}' is in it. Name an empty or a new directory with --data",
+        "A restore overwrites nothing.", "Move the old data directory away first.";
     CLI_NAME_TAKEN = exit(4), "'{name}' belongs to another domain",
         "A domain name or alias is used once; case, trailing dots and IDN forms are the same name.", "Choose another name.";
 }

@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use mail::{BodyId, limits};
 
@@ -29,9 +29,10 @@ use crate::embedded::frames::{FRAME, Frames, write_frame};
 use crate::embedded::segment;
 use crate::ids::Ids;
 use crate::memory::MemoryBody;
-use crate::rows::BodyAtRow;
+use crate::rows::{BodyAtRow, CheckpointRow};
 use crate::shared::{Bodies, Shared};
-use crate::{Config, Error, Result};
+use crate::view::View as _;
+use crate::{Config, CutFile, Error, Result, keys};
 
 pub(crate) const DIRECTORY: &str = "bodies";
 const HEADER: usize = 64;
@@ -63,6 +64,14 @@ pub(crate) struct DiskBodies {
     /// To latch when a body cannot be synced; set once the store runs.
     pub(crate) shared: Arc<OnceLock<Weak<Shared>>>,
     segments: Mutex<HashMap<u64, Arc<dyn DiskFile>>>,
+    held: Mutex<Held>,
+}
+
+/// Files that lost their last row while somebody copies them.
+#[derive(Default)]
+struct Held {
+    count: usize,
+    waiting: Vec<BodyId>,
 }
 
 impl DiskBodies {
@@ -75,7 +84,13 @@ impl DiskBodies {
             reserve_percent: config.disk_reserve_percent,
             shared: Arc::default(),
             segments: Mutex::default(),
+            held: Mutex::default(),
         }
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, Held> {
+        // Changed in single steps: a panic elsewhere cannot leave it half done.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn segment(&self, id: u64) -> io::Result<Arc<dyn DiskFile>> {
@@ -131,7 +146,66 @@ impl Bodies for DiskBodies {
         }))
     }
 
+    fn hold(&self) {
+        self.lock_held().count += 1;
+    }
+
+    fn let_go(&self) {
+        let waiting = {
+            let mut held = self.lock_held();
+            held.count = held.count.saturating_sub(1);
+            if held.count > 0 {
+                return;
+            }
+            std::mem::take(&mut held.waiting)
+        };
+        self.discard(&waiting);
+    }
+
+    fn files(&self, position: CheckpointRow) -> Result<Vec<CutFile>> {
+        let listed = |error: io::Error| Error::Damaged(format!("listing files: {error}"));
+        let mut files = vec![CutFile {
+            path: super::format::FILE.to_owned(),
+            length: None,
+            is_final: false,
+        }];
+        for name in self.disk.list(segment::DIRECTORY).map_err(listed)? {
+            let Some(id) = segment::id_of(&name).filter(|id| *id <= position.segment) else {
+                continue;
+            };
+            let is_active = id == position.segment;
+            files.push(CutFile {
+                path: segment::path(id),
+                length: is_active.then_some(position.offset),
+                is_final: !is_active,
+            });
+        }
+        for name in self.disk.list(DIRECTORY).map_err(listed)? {
+            let Some(id) = id_of(&name) else { continue };
+            let row = self
+                .shared
+                .get()
+                .and_then(Weak::upgrade)
+                .map(|shared| shared.layers().view().exists(&keys::body(id)));
+            // One without a row may be on its way in, and is then not whole; or it lost its last
+            // row after the position, and is kept for this.
+            files.push(CutFile {
+                path: path(id),
+                length: None,
+                is_final: row.transpose()?.unwrap_or(false),
+            });
+        }
+        Ok(files)
+    }
+
     fn discard(&self, ids: &[BodyId]) {
+        {
+            let mut held = self.lock_held();
+            if held.count > 0 {
+                held.waiting.extend_from_slice(ids);
+                return;
+            }
+        }
         for id in ids {
             match self.disk.remove(&path(*id)) {
                 Ok(()) => {}

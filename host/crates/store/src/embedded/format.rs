@@ -21,7 +21,7 @@ pub(crate) const FORMAT: u32 = 1;
 /// The oldest postroom that reads what this version writes.
 const NEEDS: &str = "0.1.0";
 const TITLE: &str = "postroom data directory";
-const FILE: &str = "FORMAT";
+pub(crate) const FILE: &str = "FORMAT";
 const TEMPORARY: &str = "FORMAT.new";
 
 /// The id of a store.

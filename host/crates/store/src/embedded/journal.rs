@@ -104,6 +104,14 @@ impl Log for Journal {
         }
     }
 
+    fn position(&self) -> CheckpointRow {
+        CheckpointRow {
+            sequence: self.synced,
+            segment: self.segment.id,
+            offset: self.offset,
+        }
+    }
+
     fn applied(&mut self) {
         self.checkpoints.consider(self.position());
     }
@@ -114,14 +122,6 @@ impl Log for Journal {
 }
 
 impl Journal {
-    fn position(&self) -> CheckpointRow {
-        CheckpointRow {
-            sequence: self.synced,
-            segment: self.segment.id,
-            offset: self.offset,
-        }
-    }
-
     /// Room for a batch: in this segment, or in a new one. The end of each segment is kept for
     /// batches that make room (expunges, settled mail): they go on when the disk is full.
     fn make_room(&mut self, length: u64, grows: bool) -> Result<(), AppendError> {

@@ -9,6 +9,7 @@
 //! ```
 
 mod bodies;
+mod copied;
 mod disk;
 #[cfg(test)]
 mod fault;
@@ -18,6 +19,7 @@ mod index;
 mod journal;
 mod record;
 mod recovery;
+mod restore;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,9 @@ use index::{Index, Indexer};
 use journal::{Checkpoints, Journal};
 use recovery::{Recovery, Tail};
 
+pub use copied::{CheckedSegment, check_segment};
+pub use restore::{RestoreRules, Restored, mark_restoring};
+
 /// Opens stores in a directory.
 #[derive(Debug)]
 pub struct Embedded;
@@ -64,6 +69,7 @@ impl Embedded {
             // The directory's own name is durable before anything in it is acknowledged.
             RealDisk::new(parent).sync_dir("").map_err(io)?;
         }
+        restore::refuse_unfinished(&RealDisk::new(path), path)?;
         open_on(Arc::new(RealDisk::new(path)), path, &config)
     }
 }
@@ -105,11 +111,46 @@ pub(crate) fn open_on(
         .map_err(|error| recovery.index_io(&error.text))?;
     let mut layers = Layers::new(Some(base));
     layers.apply(replayed);
-    remove_strays(&*disk, &layers, &recovery)?;
-    start(disk, store, config, lock, index, layers, tail).map_err(|error| OpenError::Io {
+    let latch = Latch::new();
+    match behind(&layers, store, &tail, config)
+        .map_err(|error| recovery.index_io(&error.to_string()))?
+    {
+        Some(reason) => {
+            tracing::error!(reason, "the store is opened for reading only");
+            // Set once, here, where nobody else has it.
+            let _ = latch.set(reason);
+        }
+        // What no row of an older copy names may be what a newer one has: it stays.
+        None => remove_strays(&*disk, &layers, &recovery)?,
+    }
+    start(disk, store, config, lock, index, layers, tail, latch).map_err(|error| OpenError::Io {
         path: root.to_owned(),
         error: std::io::Error::other(error.to_string()),
     })
+}
+
+/// Why the store is older than the one that was noted, if it is.
+fn behind(
+    layers: &Layers,
+    store: StoreId,
+    tail: &Tail,
+    config: &Config,
+) -> crate::Result<Option<String>> {
+    let Some(noted) = config.at_least else {
+        return Ok(None);
+    };
+    let head = crate::Head {
+        store: u128::from_be_bytes(store),
+        life: layers.view().row(&keys::meta("life"))?.unwrap_or(0),
+        sequence: tail.sequence,
+        ..crate::Head::default()
+    };
+    Ok(head.is_behind(&noted).then(|| {
+        format!(
+            "this is an older copy of the store (record {} of life {}) than the one served last (record {} of life {}): mail that came since would be lost and UIDs given twice. Put the newer one in place, or accept this one by `postroom restore --accept-older`",
+            head.sequence, head.life, noted.sequence, noted.life
+        )
+    }))
 }
 
 fn locked(disk: &dyn Disk, root: &Path) -> OpenError {
@@ -265,19 +306,21 @@ fn start(
     index: Index,
     layers: Layers,
     tail: Tail,
+    latch: Latch,
 ) -> crate::Result<Engine> {
     let reserved = layers.view().raw(&keys::meta("ids"))?;
     let first = reserved.map_or(Ok(1), |row| decode(&row))?;
     let ids = Arc::new(Ids::new(first));
     let bodies = DiskBodies::new(Arc::clone(&disk), store, Arc::clone(&ids), config);
     let to_latch = Arc::clone(&bodies.shared);
-    let shared = Arc::new(Shared::new(
-        layers,
-        ids,
-        Box::new(bodies),
-        Latch::new(),
-        config,
-    ));
+    let mut shared = Shared::new(layers, ids, Box::new(bodies), latch, config);
+    shared.store = u128::from_be_bytes(store);
+    shared.set_position(CheckpointRow {
+        sequence: tail.sequence,
+        segment: tail.segment.id,
+        offset: tail.offset,
+    });
+    let shared = Arc::new(shared);
     // Set once, here, before anybody has the store.
     let _ = to_latch.set(Arc::downgrade(&shared));
     let (flushes, to_flush) = channel();
@@ -339,6 +382,10 @@ impl Log for Locked {
 
     fn has_room(&mut self) -> Result<bool, crate::sequencer::AppendError> {
         self.journal.has_room()
+    }
+
+    fn position(&self) -> CheckpointRow {
+        self.journal.position()
     }
 
     fn applied(&mut self) {

@@ -125,6 +125,22 @@ pub(crate) fn open(
     Ok(Ok(Segment { id, first, file }))
 }
 
+/// The segment that a file says it is, of whatever store. `Err(text)`: damage.
+pub(crate) fn of_file(file: Arc<dyn DiskFile>) -> io::Result<Result<Segment, String>> {
+    let mut bytes = [0; HEADER];
+    if file.length()? < HEADER as u64 {
+        return Ok(Err("it is shorter than its header".to_owned()));
+    }
+    file.read_at(0, &mut bytes)?;
+    let number = |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().unwrap_or(&[0; 8]));
+    let (id, first) = (number(16), number(24));
+    let store = *bytes[32..].first_chunk().unwrap_or(&[0; 16]);
+    if bytes != encode_header(store, id, first) {
+        return Ok(Err("its header is damaged".to_owned()));
+    }
+    Ok(Ok(Segment { id, first, file }))
+}
+
 /// Walks the records of a segment.
 pub(crate) struct Reader {
     file: Arc<dyn DiskFile>,

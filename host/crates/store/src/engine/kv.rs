@@ -96,23 +96,29 @@ impl Tx<'_> {
         self.once(access.domain(), operation, |tx| {
             administer(access)?;
             for (key, value) in changes {
-                if key.len() > KEY_MAX
-                    || value
-                        .as_ref()
-                        .is_some_and(|value| value.len() > SETTING_MAX)
-                {
-                    return Err(Error::Invalid(
-                        "a setting's key or value is too long".to_owned(),
-                    ));
-                }
-                let key = keys::setting(access.domain(), key);
-                match value {
-                    Some(value) => tx.put_raw(key, value.clone()),
-                    None => tx.delete(key),
-                }
+                tx.put_setting(access.domain(), key, value.as_deref())?;
             }
             Ok(())
         })
+    }
+
+    pub(crate) fn put_setting(
+        &mut self,
+        domain: DomainId,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<()> {
+        if key.len() > KEY_MAX || value.is_some_and(|value| value.len() > SETTING_MAX) {
+            return Err(Error::Invalid(
+                "a setting's key or value is too long".to_owned(),
+            ));
+        }
+        let key = keys::setting(domain, key);
+        match value {
+            Some(value) => self.put_raw(key, value.to_vec()),
+            None => self.delete(key),
+        }
+        Ok(())
     }
 
     /// Deletes kv values and trace lines whose time is over.

@@ -7,6 +7,7 @@
 mod accept;
 pub(crate) mod access;
 mod bodies;
+pub(crate) mod brought;
 mod effects;
 mod flags;
 mod kv;
@@ -18,6 +19,7 @@ mod owners;
 pub(crate) mod purge;
 mod queue;
 pub(crate) mod reads;
+pub(crate) mod restored;
 mod transfer;
 pub(crate) mod tx;
 

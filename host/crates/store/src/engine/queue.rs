@@ -49,7 +49,7 @@ impl Tx<'_> {
     }
 
     /// Replaces a row and everything that is derived from it: the one place that knows what.
-    fn change_work(
+    pub(super) fn change_work(
         &mut self,
         domain: DomainId,
         id: QueueId,
@@ -286,7 +286,7 @@ impl Tx<'_> {
 /// Queue life of a released row; RFC 5321 §4.5.4.1 asks for at least 4 to 5 days.
 const QUEUE_LIFE_SECONDS: i64 = 5 * 24 * 3600;
 
-fn park(row: &mut WorkRow, parked: &Parked) -> Result<()> {
+pub(super) fn park(row: &mut WorkRow, parked: &Parked) -> Result<()> {
     check_work(&parked.resume)?;
     row.work = parked.resume.clone();
     row.parked = Some((parked.reason, parked.text.clone()));

@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) touched: Vec<Change>,
     /// Did rows become due?
     pub(crate) due: bool,
+    /// Ids below this are not to be given any more: another store gave them.
+    pub(crate) skip_ids: u64,
     /// Does it take room, rather than make it? Refused first when the disk is full.
     pub(crate) grows: bool,
 }

@@ -4,9 +4,11 @@ mod isolation;
 mod mailboxes;
 mod messages;
 mod model;
+mod moving;
 mod operations;
 mod parallel;
 mod queue;
+mod restoring;
 mod state;
 mod world;
 
@@ -58,6 +60,12 @@ scenarios! {
         a_refused_operation_changes_nothing,
         a_compare_and_set_that_lost_refuses_the_whole_commit,
         an_accept_writes_every_domain_or_none;
+    moving:
+        what_is_brought_keeps_its_numbers,
+        what_is_there_is_not_brought_twice,
+        only_the_server_and_the_operator_bring,
+        queued_mail_is_brought_as_it_waits,
+        all_values_of_plugins_are_paged;
     isolation:
         i16_a_foreign_id_answers_like_a_missing_one,
         i15_a_mailbox_without_rights_answers_like_a_missing_one,

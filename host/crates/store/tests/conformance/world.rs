@@ -24,7 +24,7 @@ pub(crate) struct World {
     directory: OnceLock<tempfile::TempDir>,
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         clock: || NOW,
         segment_bytes: 256 * 1024,
@@ -66,6 +66,11 @@ impl World {
         let mut store = self.store.lock().unwrap();
         store.close().unwrap();
         *store = Arc::new(Embedded::open(directory.path(), config()).unwrap());
+    }
+
+    /// The directory of a store that has one.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.directory.get().unwrap().path()
     }
 
     pub(crate) fn op(&self) -> OperationId {
