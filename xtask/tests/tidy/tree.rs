@@ -76,10 +76,12 @@ fn collect(folder: &Path, files: &mut Vec<Source>) {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        // In a second worktree `.git` is a file.
+        if matches!(name.as_str(), ".git" | "target" | ".vscode" | ".idea") {
+            continue;
+        }
         if path.is_dir() {
-            if !matches!(name.as_str(), ".git" | "target" | ".vscode" | ".idea") {
-                collect(&path, files);
-            }
+            collect(&path, files);
         } else {
             let relative = path
                 .strip_prefix(root())
