@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::message::Kind;
+
 /// Load on mail servers, measured.
 #[derive(Debug, Parser)]
 #[command(
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Fetch(Fetch),
     /// Fill mailboxes and take everything out by POP3.
     Drain(Drain),
+    /// From the final dot until 250 on one connection, beside fdatasync on the same disk.
+    Dot(Dot),
+    /// Fill a mailbox and append, mark and expunge single messages by IMAP.
+    Mailbox(Mailbox),
     /// The benchmark: Postroom and its peers in turn.
     Suite(Suite),
 }
@@ -47,6 +53,9 @@ pub(crate) struct Sending {
     /// Bytes of a message.
     #[arg(long, default_value_t = 10 * 1024)]
     pub(crate) size: usize,
+    /// What messages are like.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -62,6 +71,9 @@ pub(crate) struct Accept {
     /// Stop after so many seconds, however many messages were sent.
     #[arg(long)]
     pub(crate) seconds: Option<f64>,
+    /// Messages a second over all connections, at most [default: as fast as it goes].
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
     /// Recipients of each message.
     #[arg(long, default_value_t = 1)]
     pub(crate) recipients: usize,
@@ -139,8 +151,48 @@ pub(crate) struct Drain {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct Dot {
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+    /// Messages of each way to send the dot, and syncs.
+    #[arg(long, default_value_t = 500)]
+    pub(crate) messages: usize,
+    /// Where the file of the probe is made: on the disk of the server's data.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Mailbox {
+    /// The server's SMTP address, to fill by.
+    #[arg(long)]
+    pub(crate) smtp: SocketAddr,
+    /// The server's IMAP address with TLS from byte one.
+    #[arg(long)]
+    pub(crate) imaps: SocketAddr,
+    /// Whose INBOX, empty at first.
+    #[arg(long)]
+    pub(crate) user: String,
+    /// The password.
+    #[arg(long)]
+    pub(crate) password: String,
+    /// Messages in the mailbox.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) messages: usize,
+    /// How often each is done.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) times: usize,
+    /// Bytes of a message.
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) size: usize,
+    /// As for `accept`.
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Suite {
-    /// Which scenarios: accept, deliver, fetch, drain, plugin, swap [default: all].
+    /// Which scenarios, by name [default: all].
     pub(crate) scenario: Vec<String>,
     /// The release build of `postroom`.
     #[arg(long)]
@@ -157,6 +209,15 @@ pub(crate) struct Suite {
     /// Shorter runs, once instead of three times: to see that it works, not to quote.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Gigabytes in the store that is killed and started again [default: 10; quick: 1].
+    #[arg(long)]
+    pub(crate) gigabytes: Option<f64>,
+    /// Minutes of constant load while memory is watched [default: 5; quick: 0.2].
+    #[arg(long)]
+    pub(crate) minutes: Option<f64>,
+    /// Messages in the largest mailbox [default: 1,000,000; quick: 10,000].
+    #[arg(long, value_name = "MESSAGES")]
+    pub(crate) mailbox: Option<usize>,
     /// Put the results into this page.
     #[arg(long, value_name = "FILE")]
     pub(crate) page: Option<PathBuf>,

@@ -35,6 +35,14 @@ impl Latencies {
     }
 }
 
+impl FromIterator<Duration> for Latencies {
+    fn from_iter<T: IntoIterator<Item = Duration>>(all: T) -> Self {
+        Self {
+            all: all.into_iter().collect(),
+        }
+    }
+}
+
 /// What is reported of [`Latencies`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Percentiles {

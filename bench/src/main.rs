@@ -1,7 +1,7 @@
 //! Load generator for mail servers, and the benchmark of Postroom beside its peers.
 //!
 //! ```text
-//!   accept | deliver | fetch | drain ─> load/ ─> client/ ─> any server, by address
+//!   accept | deliver | fetch | … ─> load/ ─> client/ ─> any server, by address
 //!   suite ─> suite/: starts Postroom, and Postfix with Dovecot where they are installed,
 //!            runs the loads in turn, prints ratios, writes docs/performance.md
 //! ```
@@ -18,15 +18,17 @@ mod client;
 mod cpu;
 mod latency;
 mod load;
+mod memory;
 mod message;
 mod suite;
+mod sync;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
-use crate::load::{Outcome, accept, deliver, drain, fetch};
+use crate::load::{Outcome, accept, deliver, dot, drain, fetch, mailbox};
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
@@ -49,6 +51,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Command::Deliver(options) => show(&[deliver::run(&options).await?], arguments.json),
             Command::Fetch(options) => show(&fetch::run(&options).await?, arguments.json),
             Command::Drain(options) => show(&[drain::run(&options).await?], arguments.json),
+            Command::Dot(options) => show(&dot::run(&options).await?, arguments.json),
+            Command::Mailbox(options) => show(&mailbox::run(&options).await?, arguments.json),
             Command::Suite(options) => suite::run(&options).await?,
         }
         Ok(())

@@ -8,4 +8,4 @@ mod wire;
 
 pub(crate) use imap::Imap;
 pub(crate) use pop3::Pop3;
-pub(crate) use smtp::{Sent, Smtp, transaction};
+pub(crate) use smtp::{Begun, Sent, Smtp, transaction};

@@ -19,6 +19,17 @@ pub(crate) enum Sent {
     Refused(String),
 }
 
+/// How a transaction stands when the server has answered DATA.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It waits for the message, to everybody.
+    All,
+    /// It waits for the message, but refused somebody.
+    Some(String),
+    /// It does not want the message.
+    Refused(String),
+}
+
 struct Reply {
     code: u16,
     /// Of its last line.
@@ -47,13 +58,30 @@ impl Smtp {
         Ok(smtp)
     }
 
-    /// Sends one message: [`transaction`], the replies, the message, the reply.
+    /// Sends one message: [`transaction`], the replies, the message with its dot, the reply.
     pub(crate) async fn send(
         &mut self,
         transaction: &[u8],
         recipients: usize,
-        message: &[u8],
+        data: &[u8],
     ) -> anyhow::Result<Sent> {
+        match self.begin(transaction, recipients).await? {
+            Begun::Refused(text) => Ok(Sent::Refused(text)),
+            // In one write: the server sees the dot when it sees the message.
+            Begun::All => self.end(data).await,
+            Begun::Some(text) => {
+                self.end(data).await?;
+                Ok(Sent::Refused(text))
+            }
+        }
+    }
+
+    /// Everything up to the reply to DATA.
+    pub(crate) async fn begin(
+        &mut self,
+        transaction: &[u8],
+        recipients: usize,
+    ) -> anyhow::Result<Begun> {
         self.0.write(transaction).await?;
         let mut refused = None;
         for _ in 0..=recipients {
@@ -66,16 +94,24 @@ impl Smtp {
         if go.code != 354 {
             self.0.write(b"RSET\r\n").await?;
             self.reply().await?;
-            return Ok(Sent::Refused(refused.unwrap_or(go.text)));
+            return Ok(Begun::Refused(refused.unwrap_or(go.text)));
         }
-        // In one write: the server sees the dot when it sees the message.
-        self.0.write(&[message, b".\r\n"].concat()).await?;
+        Ok(refused.map_or(Begun::All, Begun::Some))
+    }
+
+    /// Part of a message, behind [`Begun::All`].
+    pub(crate) async fn write(&mut self, part: &[u8]) -> anyhow::Result<()> {
+        self.0.write(part).await
+    }
+
+    /// What is left of the message, with the dot, and the reply.
+    pub(crate) async fn end(&mut self, data: &[u8]) -> anyhow::Result<Sent> {
+        self.0.write(data).await?;
         let start = Instant::now();
         let reply = self.reply().await?;
-        Ok(match (refused, reply.code) {
-            (None, 250) => Sent::Accepted(start.elapsed()),
-            (Some(text), _) => Sent::Refused(text),
-            (None, _) => Sent::Refused(reply.text),
+        Ok(match reply.code {
+            250 => Sent::Accepted(start.elapsed()),
+            _ => Sent::Refused(reply.text),
         })
     }
 

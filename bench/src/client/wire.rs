@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use super::tls;
 
-/// A server that says nothing for so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A server that says nothing for so long has failed. Hundreds of connections with megabytes each
+/// take a slow disk a minute and more.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Bytes asked for at once.
 const READ: usize = 128 * 1024;
 

@@ -20,7 +20,7 @@ type Begun = Arc<Mutex<VecDeque<Instant>>>;
 /// Sends everything and waits until everything is seen.
 pub(crate) async fn run(options: &Deliver) -> anyhow::Result<Outcome> {
     let people = &options.sending.to;
-    let messages = Arc::new(Messages::new(options.sending.size));
+    let messages = Arc::new(Messages::new(options.sending.kind, options.sending.size));
     let ready = Arc::new(Barrier::new(people.len() * 2 + 1));
     let mut tasks = JoinSet::new();
     for (index, person) in people.iter().enumerate() {
@@ -67,7 +67,7 @@ async fn send(
     ready.wait().await;
     for number in 0..share {
         push(&begun, Instant::now());
-        let sent = smtp.send(&envelope, 1, messages.of(number)).await?;
+        let sent = smtp.send(&envelope, 1, &messages.data(number)).await?;
         if let Sent::Refused(text) = sent {
             // The other end waits for this message: it never comes.
             anyhow::bail!("refused: {text}");

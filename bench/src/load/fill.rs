@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::client::Imap;
-use crate::message::Messages;
+use crate::message::{Kind, Messages};
 
 /// Fills a person's INBOX until it has `count` messages.
 pub(super) async fn fill(
@@ -15,9 +15,9 @@ pub(super) async fn fill(
 ) -> anyhow::Result<()> {
     let mut imap = Imap::connect(imaps, user, password).await?;
     let there = imap.select().await?;
-    let messages = Messages::new(size);
+    let messages = Messages::new(Kind::Letters, size);
     for number in there..count {
-        imap.append(messages.of(number)).await?;
+        imap.append(&messages.of(number)).await?;
     }
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 pub(crate) mod accept;
 pub(crate) mod deliver;
+pub(crate) mod dot;
 pub(crate) mod drain;
 pub(crate) mod fetch;
 mod fill;
+pub(crate) mod mailbox;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -21,6 +23,8 @@ pub(crate) struct Outcome {
     pub(crate) what: String,
     /// Messages that went well.
     pub(crate) messages: usize,
+    /// Bytes of what was accepted; zero where a load does not count them.
+    pub(crate) bytes: u64,
     /// Messages that did not.
     pub(crate) errors: usize,
     /// What the first error said.
@@ -57,7 +61,7 @@ impl Outcome {
         let percentiles = self.latencies.percentiles();
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         json!({
-            "what": self.what, "messages": self.messages, "errors": self.errors,
+            "what": self.what, "messages": self.messages, "bytes": self.bytes, "errors": self.errors,
             "first_error": self.first_error, "seconds": self.elapsed.as_secs_f64(), "rate": self.rate(),
             "p50_ms": ms(percentiles.p50), "p90_ms": ms(percentiles.p90), "p99_ms": ms(percentiles.p99),
             "max_ms": ms(percentiles.max), "server_cpu_ms": self.server_ms(),
@@ -98,6 +102,7 @@ impl fmt::Display for Outcome {
 struct Part {
     latencies: Latencies,
     messages: usize,
+    bytes: u64,
     errors: usize,
     first_error: Option<String>,
 }
@@ -106,8 +111,15 @@ impl Part {
     fn merge(&mut self, other: Self) {
         self.latencies.merge(other.latencies);
         self.messages += other.messages;
+        self.bytes += other.bytes;
         self.errors += other.errors;
         self.first_error = self.first_error.take().or(other.first_error);
+    }
+
+    /// One message, begun then and done now.
+    fn done(&mut self, start: Instant) {
+        self.latencies.record(start.elapsed());
+        self.messages += 1;
     }
 
     fn failed(&mut self, error: String) {
@@ -141,6 +153,7 @@ impl Meter {
         Outcome {
             what: what.to_owned(),
             messages: part.messages,
+            bytes: part.bytes,
             errors: part.errors,
             first_error: part.first_error,
             elapsed,

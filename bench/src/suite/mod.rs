@@ -1,8 +1,9 @@
 //! The benchmark: Postroom and its peers on one machine, one file system, the same messages.
 //!
-//! Both sides are started once, as new and empty, and take turns: A B A B A B. Of three runs of
-//! each the median counts. While one is measured the other one idles. At the end everything is
-//! stopped and removed, after Ctrl-C too.
+//! Every scenario has a new and empty Postroom; the peers are started once. Both sides take turns:
+//! A B A B A B. Of three runs of each the median counts. While one is measured the other one idles.
+//! A scenario that fails is named, and the others go on; what a scenario measured is on the page as
+//! soon as it is over. At the end everything is stopped and removed, after Ctrl-C too.
 
 mod facts;
 mod page;
@@ -14,13 +15,15 @@ mod rounds;
 mod scenario;
 mod table;
 
-use anyhow::{Context as _, bail};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::facts::Facts;
 use self::page::Page;
 use self::peers::Peers;
-use self::postroom::Postroom;
+use self::postroom::Certificate;
 use self::scenario::{Bench, Scenario};
 use crate::arguments::Suite;
 
@@ -43,10 +46,9 @@ async fn measure(options: &Suite) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make a folder in {}", options.folder.display()))?;
     let facts = Facts::gather(folder.path(), options)?;
     println!("{facts}");
-    let postroom = Postroom::start(&options.server, &folder.path().join("postroom")).await?;
-    let needs_peers = scenarios.iter().any(|scenario| scenario.has_peers());
-    let peers = if needs_peers {
-        Peers::start(&options.home, folder.path(), &postroom).await?
+    let certificate = Certificate::make(&options.server, folder.path()).await?;
+    let peers = if scenarios.iter().any(|scenario| scenario.has_peers()) {
+        Peers::start(&options.home, folder.path(), &certificate).await
     } else {
         Err("no scenario of this run has a peer".to_owned())
     };
@@ -55,18 +57,38 @@ async fn measure(options: &Suite) -> anyhow::Result<()> {
     }
     let bench = Bench {
         options,
-        postroom: &postroom,
+        folder: folder.path(),
+        certificate: &certificate,
         peers: peers.as_ref(),
     };
     let mut page = options.page.as_deref().map(Page::open).transpose()?;
+    let mut failed = Vec::new();
     for scenario in scenarios {
-        let text = scenario.run(&bench).await?;
-        println!("## {}\n\n{text}\n", scenario.title());
-        if let Some(page) = &mut page {
-            page.put(scenario.name(), scenario.title(), &text, &facts);
-            page.save()?;
+        let start = Instant::now();
+        match scenario.run(&bench).await {
+            Ok(text) => {
+                println!("## {}\n\n{text}\n", scenario.title());
+                if let Some(page) = &mut page {
+                    page.put(scenario.name(), scenario.title(), &text, &facts);
+                    page.save()?;
+                }
+            }
+            Err(error) => {
+                eprintln!("   failed: {error:#}");
+                failed.push(format!("{}: {error:#}", scenario.name()));
+            }
         }
+        eprintln!(
+            "   {} took {:.0} s",
+            scenario.name(),
+            start.elapsed().as_secs_f64()
+        );
     }
+    ensure!(
+        failed.is_empty(),
+        "without figures, the page keeps what it had:\n{}",
+        failed.join("\n")
+    );
     Ok(())
 }
 

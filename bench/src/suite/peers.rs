@@ -9,12 +9,19 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::people::{self, PASSWORD};
-use super::postroom::Postroom;
+use super::postroom::Certificate;
 use super::process::{Process, answers, free_address, output, program};
-use super::rounds::Target;
+use super::rounds::{Queues, Target};
 
 /// What brings them.
 const PACKAGES: &str = "postfix dovecot-imapd dovecot-lmtpd dovecot-pop3d";
+const PROGRAMS: [&str; 4] = ["postfix", "postconf", "postsuper", "dovecot"];
+/// Debian has a package for each.
+const PARTS: [&str; 3] = [
+    "/usr/lib/dovecot/imap",
+    "/usr/lib/dovecot/lmtp",
+    "/usr/lib/dovecot/pop3",
+];
 
 /// Both, running.
 pub(super) struct Peers {
@@ -23,28 +30,36 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Starts them on empty folders. The inner error says why they are not measured: that is no
-    /// failure of the benchmark.
+    /// Starts them on empty folders. The error says why they are not measured: that is no failure
+    /// of the benchmark.
     pub(super) async fn start(
         home: &Path,
         folder: &Path,
-        postroom: &Postroom,
-    ) -> anyhow::Result<Result<Self, String>> {
-        for name in ["postfix", "postconf", "dovecot"] {
-            if program(name).is_none() {
-                return Ok(Err(format!("not measured: apt install {PACKAGES}")));
-            }
+        certificate: &Certificate,
+    ) -> Result<Self, String> {
+        let is_missing = |name: &&str| program(name).is_none();
+        if PROGRAMS.iter().any(is_missing) || !PARTS.iter().all(|path| Path::new(path).exists()) {
+            return Err(format!("not measured: apt install {PACKAGES}"));
         }
         if !rustix::process::geteuid().is_root() {
-            return Ok(Err(
+            return Err(
                 "not measured: Postfix and Dovecot start as root only; run this as root".to_owned(),
-            ));
+            );
         }
+        let started = Self::start_both(home, folder, certificate).await;
+        started.map_err(|error| format!("not measured: {error:#}"))
+    }
+
+    async fn start_both(
+        home: &Path,
+        folder: &Path,
+        certificate: &Certificate,
+    ) -> anyhow::Result<Self> {
         // Their own users go through it.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
-        let dovecot = Dovecot::start(home, &folder.join("dovecot"), postroom).await?;
+        let dovecot = Dovecot::start(home, &folder.join("dovecot"), certificate).await?;
         let postfix = Postfix::start(home, &folder.join("postfix"), &dovecot.lmtp).await?;
-        Ok(Ok(Self { postfix, dovecot }))
+        Ok(Self { postfix, dovecot })
     }
 
     /// Postfix hands every message on to Dovecot.
@@ -55,7 +70,10 @@ impl Peers {
             imaps: self.dovecot.imaps,
             pop3s: self.dovecot.pop3s,
             pids: vec![self.postfix.master()?, self.dovecot.process.pid()],
-            queue: Some(self.postfix.folder.join("spool")),
+            postfix: Some(Queues {
+                spool: self.postfix.folder.join("spool"),
+                configuration: self.postfix.folder.join("etc"),
+            }),
         })
     }
 
@@ -142,18 +160,18 @@ struct Dovecot {
 }
 
 impl Dovecot {
-    async fn start(home: &Path, folder: &Path, postroom: &Postroom) -> anyhow::Result<Self> {
+    async fn start(home: &Path, folder: &Path, certificate: &Certificate) -> anyhow::Result<Self> {
         let (imaps, pop3s) = (free_address()?, free_address()?);
         let lmtp = folder.join("lmtp");
         for name in ["run", "state", "mail"] {
             fs::create_dir_all(folder.join(name))?;
         }
         fs::set_permissions(folder.join("mail"), fs::Permissions::from_mode(0o777))?;
-        let [certificate, key] = postroom.certificate();
+        let Certificate { chain, key } = certificate;
         let values = [
             ("FOLDER", folder.display().to_string()),
             ("LMTP", lmtp.display().to_string()),
-            ("CERTIFICATE", certificate.display().to_string()),
+            ("CERTIFICATE", chain.display().to_string()),
             ("KEY", key.display().to_string()),
             ("PASSWORD", PASSWORD.to_owned()),
             ("IMAPS_PORT", imaps.port().to_string()),

@@ -14,6 +14,11 @@ pub(super) fn accept() -> Vec<String> {
         .collect()
 }
 
+/// Whose mailbox has so many messages, on Postroom alone.
+pub(super) fn mailbox(messages: usize) -> String {
+    format!("max{messages}@d1.bench.test")
+}
+
 /// Recipients of the deliver scenario, one in each domain.
 pub(super) fn deliver() -> Vec<String> {
     (1..=DOMAINS)
@@ -33,7 +38,7 @@ pub(super) fn drain() -> Vec<String> {
         .collect()
 }
 
-/// Everybody whom Postroom and its peers have.
+/// Everybody whom the peers have, and Postroom beside them.
 pub(super) fn everybody() -> Vec<String> {
     [accept(), deliver(), vec![fetch()], drain()].concat()
 }

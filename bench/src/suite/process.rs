@@ -43,6 +43,28 @@ impl Process {
         self.child.id()
     }
 
+    /// An error with the log, if it ended.
+    pub(super) fn is_running(&mut self, what: &str) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("{what} ended ({status}); {}", self.end_of_log()),
+        }
+    }
+
+    fn end_of_log(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let end = lines.len().saturating_sub(20);
+        format!("its log ends:\n{}", lines[end..].join("\n"))
+    }
+
+    /// Kills it, without a chance to do anything more.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Waits until `is_ready` gives something; an error with the log where the program ended.
     pub(super) async fn ready<T>(
         &mut self,
@@ -54,10 +76,9 @@ impl Process {
             if let Some(value) = is_ready() {
                 return Ok(value);
             }
-            let ended = self.child.try_wait()?;
-            if ended.is_some() || Instant::now() > end {
-                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-                bail!("{what} does not start ({ended:?}); its log:\n{log}");
+            self.is_running(what)?;
+            if Instant::now() > end {
+                bail!("{what} does not start; {}", self.end_of_log());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -66,6 +87,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Its number may be another process's already.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }

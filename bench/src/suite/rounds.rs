@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
+use super::process::{output, program};
 use crate::load::Outcome;
 
 /// One server under load.
@@ -17,27 +19,46 @@ pub(super) struct Target {
     pub(super) pop3s: SocketAddr,
     /// Its processes; all below them count.
     pub(super) pids: Vec<u32>,
-    /// A Postfix queue that must be empty before the next run: work that is left over is not the
-    /// next run's.
-    pub(super) queue: Option<PathBuf>,
+    /// The Postfix before it.
+    pub(super) postfix: Option<Queues>,
+}
+
+/// Where a Postfix keeps what is not done, and what is held.
+#[derive(Debug, Clone)]
+pub(super) struct Queues {
+    pub(super) spool: PathBuf,
+    pub(super) configuration: PathBuf,
 }
 
 impl Target {
-    /// Waits until nothing is left to do from the run before.
+    /// Waits until nothing is left to do from the run before: that is not the next run's work. What
+    /// is held is thrown away.
     pub(super) async fn settle(&self) -> anyhow::Result<()> {
-        let Some(queue) = &self.queue else {
+        let Some(Queues {
+            spool,
+            configuration,
+        }) = &self.postfix
+        else {
             return Ok(());
         };
         let end = Instant::now() + Duration::from_secs(300);
-        while waiting(queue) > 0 {
+        while waiting(spool) > 0 {
             ensure!(
                 Instant::now() < end,
                 "{}: {} messages are stuck in {}",
                 self.name,
-                waiting(queue),
-                queue.display()
+                waiting(spool),
+                spool.display()
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        if files(&spool.join("hold")) > 0 {
+            let mut remove = Command::new(program("postsuper").context("no postsuper")?);
+            remove
+                .arg("-c")
+                .arg(configuration)
+                .args(["-d", "ALL", "hold"]);
+            output(&mut remove)?;
         }
         Ok(())
     }
@@ -66,6 +87,8 @@ fn files(folder: &Path) -> usize {
 pub(super) struct Runs {
     pub(super) label: String,
     outcomes: Vec<Outcome>,
+    /// Why a run of it gave no figure.
+    trouble: Option<String>,
 }
 
 impl Runs {
@@ -73,6 +96,18 @@ impl Runs {
         Self {
             label: label.into(),
             outcomes: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    /// Takes what a run gave. One that failed has no figure; the others of a long benchmark go on.
+    pub(super) fn take(&mut self, outcome: anyhow::Result<Outcome>) {
+        match outcome {
+            Ok(outcome) => self.push(outcome),
+            Err(error) => {
+                eprintln!("   {}: failed: {error:#}", self.label);
+                self.trouble.get_or_insert_with(|| format!("{error:#}"));
+            }
         }
     }
 
@@ -90,6 +125,15 @@ impl Runs {
     /// Rates of the slowest and the fastest run.
     pub(super) fn range(&self) -> Option<(f64, f64)> {
         Some((self.outcomes.first()?.rate(), self.outcomes.last()?.rate()))
+    }
+
+    /// What went wrong: no figure, or errors in one.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref().or_else(|| {
+            self.outcomes
+                .iter()
+                .find_map(|outcome| outcome.first_error.as_deref())
+        })
     }
 
     pub(super) fn messages(&self) -> usize {
@@ -116,6 +160,7 @@ mod tests {
         Outcome {
             what: "test".to_owned(),
             messages,
+            bytes: 0,
             errors: 1,
             first_error: None,
             elapsed: Duration::from_secs(1),

@@ -21,7 +21,13 @@ pub(super) fn table(rows: &[&Runs]) -> String {
 
 fn row(runs: &Runs) -> String {
     let (Some(median), Some((low, high))) = (runs.median(), runs.range()) else {
-        return format!("| {} | not measured | | | | | | | | |\n", runs.label);
+        let why = runs
+            .trouble()
+            .unwrap_or_default()
+            .replace(['|', '\n', '\r'], " ");
+        let why: String = why.chars().take(120).collect();
+        let text = format!("not measured {why}");
+        return format!("| {} | {} | | | | | | | | |\n", runs.label, text.trim_end());
     };
     let of = median.latencies.percentiles();
     let [p50, p90, p99, max] = [of.p50, of.p90, of.p99, of.max].map(milliseconds);
@@ -50,8 +56,11 @@ pub(super) fn ratio(own: &Runs, other: &Runs, missing: Option<&str>) -> String {
     text
 }
 
-/// A whole number with thousands apart.
-fn whole(value: f64) -> String {
+/// A number with thousands apart; with a digit behind the point where it is small.
+pub(super) fn whole(value: f64) -> String {
+    if value < 99.5 {
+        return format!("{value:.1}").trim_end_matches(".0").to_owned();
+    }
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -64,7 +73,7 @@ fn whole(value: f64) -> String {
 }
 
 /// Milliseconds as small as they are here.
-fn fine(milliseconds: f64) -> String {
+pub(super) fn fine(milliseconds: f64) -> String {
     if milliseconds < 0.1 {
         format!("{milliseconds:.4}")
     } else {
@@ -79,7 +88,8 @@ mod tests {
     #[test]
     fn thousands_are_apart() {
         let cases = [
-            (7.4, "7"),
+            (7.0, "7"),
+            (7.44, "7.4"),
             (999.0, "999"),
             (1000.0, "1,000"),
             (1_234_567.0, "1,234,567"),

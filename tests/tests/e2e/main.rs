@@ -41,6 +41,7 @@ mod sendmail_hands_in_local_mail;
 mod shared_folders_are_read_by_members_only;
 mod sigterm_lets_open_sessions_end;
 mod smtp_transcripts_hold_on_the_wire;
+mod the_benchmark_fills_its_page;
 mod the_command_line_tells_what_happened;
 mod the_load_generator_counts_what_it_sends;
 mod the_message_way_holds_on_the_wire;

@@ -77,6 +77,72 @@ fn the_load_generator_counts_what_it_sends() {
     assert_eq!(figures[0]["messages"], 25);
     assert_eq!(stored(), [0, 20]);
 
+    let load = [
+        "--messages",
+        "12",
+        "--kind",
+        "ordinary",
+        "--connections",
+        "3",
+        "--rate",
+        "1000",
+    ];
+    let figures = bench(&[&["accept"], &sending[..], &load].concat());
+    assert_eq!(figures[0]["messages"], 12);
+    assert_eq!(figures[0]["errors"], 0, "{figures:?}");
+    assert_eq!(stored(), [6, 26]);
+    let bytes = |person| -> usize {
+        let messages = server.messages(person, "INBOX");
+        messages[messages.len() - 6..].iter().map(Vec::len).sum()
+    };
+    // The server adds fields of its own.
+    let sent = figures[0]["bytes"].as_u64().expect("it is a number") as usize;
+    let kept = people.map(bytes).iter().sum::<usize>();
+    assert!(
+        (sent..sent + 12 * 1000).contains(&kept),
+        "{sent} sent, {kept} kept"
+    );
+
+    let folder = server.path("").display().to_string();
+    let load = ["--messages", "5", "--folder", &folder];
+    let figures = bench(&[&["dot"], &sending[..], &load].concat());
+    let what: Vec<&str> = figures
+        .iter()
+        .filter_map(|figure| figure["what"].as_str())
+        .collect();
+    assert_eq!(what, ["dot alone", "dot with the message", "fdatasync"]);
+    for figure in &figures {
+        assert_eq!(figure["messages"], 5);
+        assert!(figure["p50_ms"].as_f64() > Some(0.0), "{figure}");
+    }
+
+    server.user("max@abc.test", &[]);
+    let load = [
+        "--smtp",
+        &smtp,
+        "--imaps",
+        &imaps,
+        "--user",
+        "max@abc.test",
+        "--password",
+        "secret",
+        "--messages",
+        "40",
+        "--times",
+        "7",
+    ];
+    let figures = bench(&[&["mailbox"], &load[..]].concat());
+    let counts: Vec<_> = figures
+        .iter()
+        .map(|figure| figure["messages"].as_u64())
+        .collect();
+    assert_eq!(
+        counts,
+        [1, 7, 7, 7].map(Some),
+        "select, append, flag, expunge"
+    );
+    assert_eq!(server.messages("max@abc.test", "INBOX").len(), 40);
+
     let nobody = ["--smtp", &smtp, "--to", "nobody@abc.test"];
     let figures = bench(&[&["accept", "--messages", "3"], &nobody[..]].concat());
     assert_eq!(figures[0]["messages"], 0);

@@ -20,7 +20,8 @@ pub(super) async fn fetch(bench: &Bench<'_>) -> anyhow::Result<String> {
     } else {
         MAILBOX
     };
-    let targets = bench.targets()?;
+    let postroom = bench.postroom(&[people::fetch()]).await?;
+    let targets = bench.targets(&postroom)?;
     // One list of runs for each kind of FETCH, in each one for each server.
     let of_one = || {
         targets
@@ -37,7 +38,7 @@ pub(super) async fn fetch(bench: &Bench<'_>) -> anyhow::Result<String> {
                 password: PASSWORD.to_owned(),
                 messages,
                 size: SIZE,
-                seconds: bench.seconds() / 4.0,
+                seconds: bench.seconds() / 3.0,
                 pid: target.pids.clone(),
             };
             let outcomes = fetch_load::run(&options).await?;
@@ -63,7 +64,8 @@ pub(super) async fn drain(bench: &Bench<'_>) -> anyhow::Result<String> {
     } else {
         MAILDROP
     };
-    let targets = bench.targets()?;
+    let postroom = bench.postroom(&people::drain()).await?;
+    let targets = bench.targets(&postroom)?;
     let mut runs: Vec<Runs> = targets
         .iter()
         .map(|target| Runs::new(target.name))
@@ -79,7 +81,7 @@ pub(super) async fn drain(bench: &Bench<'_>) -> anyhow::Result<String> {
                 size: SIZE,
                 pid: target.pids.clone(),
             };
-            runs.push(drain_load::run(&options).await?);
+            runs.take(drain_load::run(&options).await);
         }
     }
     Ok(format!(

@@ -3,39 +3,75 @@
 use anyhow::ensure;
 
 use super::super::people::{self, PASSWORD};
-use super::super::postroom::Postroom;
 use super::super::rounds::{Runs, Target};
 use super::super::table::{ratio, table};
-use super::Bench;
+use super::{Bench, Size};
 use crate::arguments::{Accept, Deliver, Sending};
 use crate::load::{Outcome, accept as accept_load, deliver as deliver_load};
+use crate::message::Kind;
 
-/// Bytes of a message.
-const SIZE: usize = 10 * 1024;
-/// Connections at once.
-const CONNECTIONS: [usize; 3] = [1, 16, 64];
-/// Where the plugin is looked at.
-const MANY: usize = 64;
+/// Bytes of a message where the size is not what is looked at.
+pub(super) const SIZE: usize = 10 * 1024;
+/// Connections where their number is not what is looked at.
+pub(super) const MANY: usize = 64;
 /// Messages until they are seen by IMAP.
 const DELIVERED: usize = 2000;
 
-/// A run of `accept` with nothing but its people and connections to choose.
+/// A run of `accept` for some seconds with nothing but people, connections and size to choose.
 pub(super) async fn accept_run(
     target: &Target,
     people: &[String],
     connections: usize,
+    size: usize,
     seconds: f64,
 ) -> anyhow::Result<Outcome> {
-    target.settle().await?;
-    let outcome = accept_load::run(&Accept {
-        sending: sending(target, people),
+    let options = Accept {
         connections,
         messages: usize::MAX,
         seconds: Some(seconds),
+        ..accept_options(target, people, size)
+    };
+    accepted(target, &options).await
+}
+
+/// Sends so many messages, all of which must be taken.
+pub(super) async fn fill(
+    target: &Target,
+    people: &[String],
+    size: usize,
+    messages: usize,
+) -> anyhow::Result<Outcome> {
+    let options = Accept {
+        connections: MANY.min(messages.max(1)),
+        messages,
+        ..accept_options(target, people, size)
+    };
+    let outcome = accepted(target, &options).await?;
+    ensure!(
+        outcome.errors == 0,
+        "{} messages were refused: {}",
+        outcome.errors,
+        outcome.first_error.unwrap_or_default()
+    );
+    Ok(outcome)
+}
+
+/// What most runs have in common: one connection, one message.
+pub(super) fn accept_options(target: &Target, people: &[String], size: usize) -> Accept {
+    Accept {
+        sending: sending(target, people, size),
+        connections: 1,
+        messages: 1,
+        seconds: None,
+        rate: None,
         recipients: 1,
         pid: target.pids.clone(),
-    })
-    .await?;
+    }
+}
+
+pub(super) async fn accepted(target: &Target, options: &Accept) -> anyhow::Result<Outcome> {
+    target.settle().await?;
+    let outcome = accept_load::run(options).await?;
     // A server that refuses is fast, and no figure.
     ensure!(
         outcome.messages > 0,
@@ -46,40 +82,97 @@ pub(super) async fn accept_run(
     Ok(outcome)
 }
 
-fn sending(target: &Target, people: &[String]) -> Sending {
+/// A run of `deliver`.
+pub(super) async fn deliver_run(
+    target: &Target,
+    people: &[String],
+    messages: usize,
+) -> anyhow::Result<Outcome> {
+    target.settle().await?;
+    let options = Deliver {
+        sending: sending(target, people, SIZE),
+        imaps: target.imaps,
+        password: PASSWORD.to_owned(),
+        messages,
+        pid: target.pids.clone(),
+    };
+    deliver_load::run(&options).await
+}
+
+fn sending(target: &Target, people: &[String], size: usize) -> Sending {
     Sending {
         smtp: target.smtp,
         to: people.to_vec(),
-        size: SIZE,
+        size,
+        kind: Kind::Letters,
     }
 }
 
-pub(super) async fn accept(bench: &Bench<'_>) -> anyhow::Result<String> {
+/// How many connections a size is sent over.
+fn connections(size: Size, is_quick: bool) -> &'static [usize] {
+    match (is_quick, size) {
+        (false, _) => &[1, 16, 64, 256],
+        (true, Size::Kib10) => &[1, 16, 64],
+        (true, Size::Mib5) => &[1, 16],
+        (true, _) => &[1, 64],
+    }
+}
+
+pub(super) async fn accept(bench: &Bench<'_>, size: Size) -> anyhow::Result<String> {
     let people = people::accept();
-    let mut text = format!(
-        "Messages of {} KiB to one recipient each, over {} domains; PIPELINING; latency from the final dot to 250. Postroom has the message in the mailbox then; Postfix delivers it to Dovecot by LMTP beside, or holds it.\n\n",
-        SIZE / 1024,
+    let postroom = bench.postroom(&people).await?;
+    let (targets, text) = match size {
+        // Both ways to run the peers, once.
+        Size::Kib10 => {
+            let mut targets = bench.targets(&postroom)?;
+            if let Ok(peers) = bench.peers {
+                targets.push(peers.holding()?);
+            }
+            (
+                targets,
+                "Postroom has the message in the mailbox then; Postfix delivers it to Dovecot by LMTP beside, or holds it.",
+            )
+        }
+        _ => {
+            let mut targets = vec![postroom.target()];
+            if let Ok(peers) = bench.peers {
+                targets.push(peers.holding()?);
+            }
+            (
+                targets,
+                "Postroom has the message in the mailbox then; Postfix holds it.",
+            )
+        }
+    };
+    let rounds = match size {
+        Size::Mib5 => bench.rounds().min(2),
+        _ => bench.rounds(),
+    };
+    let mut page = format!(
+        "Messages of {} KiB to one recipient each, over {} domains; PIPELINING; latency from the final dot to 250. {text}\n\n",
+        size.bytes() / 1024,
         people.len()
     );
-    let mut targets = bench.targets()?;
-    if let Ok(peers) = bench.peers {
-        targets.push(peers.holding()?);
-    }
-    for connections in CONNECTIONS {
-        let mut runs: Vec<Runs> = targets
-            .iter()
-            .map(|target| Runs::new(target.name))
-            .collect();
-        for _ in 0..bench.rounds() {
+    for &connections in connections(size, bench.options.quick) {
+        let mut runs = all_runs(&targets);
+        for _ in 0..rounds {
             for (target, runs) in targets.iter().zip(&mut runs) {
-                runs.push(accept_run(target, &people, connections, bench.seconds()).await?);
+                let seconds = bench.seconds();
+                runs.take(accept_run(target, &people, connections, size.bytes(), seconds).await);
             }
         }
         let plural = if connections == 1 { "" } else { "s" };
-        text.push_str(&format!("### {connections} connection{plural}\n\n"));
-        text.push_str(&compared(&runs, bench.why_no_peers()));
+        page.push_str(&format!("### {connections} connection{plural}\n\n"));
+        page.push_str(&compared(&runs, bench.why_no_peers()));
     }
-    Ok(text)
+    Ok(page)
+}
+
+fn all_runs(targets: &[Target]) -> Vec<Runs> {
+    targets
+        .iter()
+        .map(|target| Runs::new(target.name))
+        .collect()
 }
 
 /// The table, and the first row's ratio to each other one.
@@ -100,27 +193,17 @@ pub(super) fn compared(runs: &[Runs], missing: Option<&str>) -> String {
 
 pub(super) async fn deliver(bench: &Bench<'_>) -> anyhow::Result<String> {
     let people = people::deliver();
+    let postroom = bench.postroom(&people).await?;
     let messages = if bench.options.quick {
         DELIVERED / 4
     } else {
         DELIVERED
     };
-    let targets = bench.targets()?;
-    let mut runs: Vec<Runs> = targets
-        .iter()
-        .map(|target| Runs::new(target.name))
-        .collect();
+    let targets = bench.targets(&postroom)?;
+    let mut runs = all_runs(&targets);
     for _ in 0..bench.rounds() {
         for (target, runs) in targets.iter().zip(&mut runs) {
-            target.settle().await?;
-            let options = Deliver {
-                sending: sending(target, &people),
-                imaps: target.imaps,
-                password: PASSWORD.to_owned(),
-                messages,
-                pid: target.pids.clone(),
-            };
-            runs.push(deliver_load::run(&options).await?);
+            runs.take(deliver_run(target, &people, messages).await);
         }
     }
     Ok(format!(
@@ -129,92 +212,4 @@ pub(super) async fn deliver(bench: &Bench<'_>) -> anyhow::Result<String> {
         people.len(),
         compared(&runs, bench.why_no_peers())
     ))
-}
-
-/// The bundled policy plugin, whose hooks are `mail`, `rcpt` and `data`.
-const POLICY: &str = "domain-policy";
-/// Rules about sizes and addresses; `data` looks at size and subject.
-const ADDRESSES: &str = r#"{"max_size": 20000000, "denied_senders": ["@spam.test", ".bad.test"], "denied_recipients": ["all@"]}"#;
-/// With these `data` reads the whole text.
-const WORDS: &str = r#"{"max_size": 20000000, "denied_senders": ["@spam.test", ".bad.test"], "denied_recipients": ["all@"], "refused_words": ["cheap pills"]}"#;
-
-/// A domain with the policy in one way.
-struct Bound {
-    domain: &'static str,
-    label: &'static str,
-    rules: Option<&'static str>,
-    reuse: bool,
-}
-
-const WAYS: [Bound; 4] = [
-    Bound {
-        domain: "plain.bench.test",
-        label: "no plugin",
-        rules: None,
-        reuse: false,
-    },
-    Bound {
-        domain: "reused.bench.test",
-        label: "reused instances",
-        rules: Some(ADDRESSES),
-        reuse: true,
-    },
-    Bound {
-        domain: "fresh.bench.test",
-        label: "fresh instances",
-        rules: Some(ADDRESSES),
-        reuse: false,
-    },
-    Bound {
-        domain: "words.bench.test",
-        label: "reused instances that search the whole text",
-        rules: Some(WORDS),
-        reuse: true,
-    },
-];
-
-impl Bound {
-    fn people(&self) -> Vec<String> {
-        (1..=4).map(|n| format!("pat{n}@{}", self.domain)).collect()
-    }
-
-    fn set_up(&self, postroom: &Postroom) -> anyhow::Result<()> {
-        postroom.add(&self.people())?;
-        let Some(rules) = self.rules else {
-            return Ok(());
-        };
-        let mut bind = vec!["plugin", "bind", self.domain, POLICY, "--config", rules];
-        if self.reuse {
-            bind.push("--reuse");
-        }
-        postroom.command(&bind)?;
-        postroom.command(&["plugin", "deploy", self.domain])?;
-        Ok(())
-    }
-}
-
-pub(super) async fn plugin(bench: &Bench<'_>) -> anyhow::Result<String> {
-    let target = bench.postroom.target()?;
-    let mut runs: Vec<Runs> = WAYS.iter().map(|way| Runs::new(way.label)).collect();
-    WAYS.iter().try_for_each(|way| way.set_up(bench.postroom))?;
-    for _ in 0..bench.rounds() {
-        for (way, runs) in WAYS.iter().zip(&mut runs) {
-            runs.push(accept_run(&target, &way.people(), MANY, bench.seconds()).await?);
-        }
-    }
-    Ok(format!(
-        "As above at {MANY} connections, to four people of one domain. `{POLICY}` has the hooks `mail`, `rcpt` and `data`, with rules for size, senders and recipients; in the last row also for words.\n\n{}",
-        compared_to_first(&runs)
-    ))
-}
-
-/// The table, and each other row's ratio to the first one.
-fn compared_to_first(runs: &[Runs]) -> String {
-    let mut text = table(&runs.iter().collect::<Vec<_>>());
-    if let Some((first, others)) = runs.split_first() {
-        for other in others {
-            text.push_str(&ratio(other, first, None));
-        }
-    }
-    text
 }

@@ -7,10 +7,11 @@ use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 
 use super::super::people::PASSWORD;
+use super::super::postroom::Postroom;
 use super::super::rounds::Runs;
 use super::super::table::table;
 use super::Bench;
-use super::sending::accept_run;
+use super::sending::{SIZE, accept_run};
 use crate::client::Imap;
 use crate::latency::milliseconds;
 
@@ -21,23 +22,21 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) async fn swap(bench: &Bench<'_>) -> anyhow::Result<String> {
     let people: Vec<String> = (1..=4).map(|n| format!("pat{n}@{DOMAIN}")).collect();
-    bench.postroom.add(&people)?;
+    let postroom = bench.postroom(&people).await?;
     for name in ["swap-v1", "swap-v2"] {
         let file = bench.options.fixtures.join(format!("{name}.wasm"));
-        bench
-            .postroom
-            .command(&["plugin", "install", path(&file)?])?;
+        postroom.command(&["plugin", "install", path(&file)?])?;
     }
     let deploy = ["plugin", "deploy", DOMAIN, "swap@1.0.0"];
-    bench.postroom.command(&deploy)?;
-    let target = bench.postroom.target()?;
+    postroom.command(&deploy)?;
+    let target = postroom.target();
     let mut quiet = Runs::new("no swaps");
     let mut swapped = Runs::new("swaps");
     let mut swaps = 0;
     for _ in 0..bench.rounds() {
-        quiet.push(accept_run(&target, &people, CONNECTIONS, bench.seconds()).await?);
-        let load = accept_run(&target, &people, CONNECTIONS, bench.seconds());
-        let (outcome, made) = while_swapping(bench, load).await?;
+        quiet.push(accept_run(&target, &people, CONNECTIONS, SIZE, bench.seconds()).await?);
+        let load = accept_run(&target, &people, CONNECTIONS, SIZE, bench.seconds());
+        let (outcome, made) = while_swapping(&postroom, load).await?;
         swapped.push(outcome);
         swaps += made;
     }
@@ -59,7 +58,7 @@ pub(super) async fn swap(bench: &Bench<'_>) -> anyhow::Result<String> {
 
 /// Runs a load, and swaps until it is over; how often.
 async fn while_swapping<T>(
-    bench: &Bench<'_>,
+    postroom: &Postroom,
     load: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<(T, usize)> {
     let mut load = std::pin::pin!(load);
@@ -75,7 +74,7 @@ async fn while_swapping<T>(
         } else {
             "swap@1.0.0"
         };
-        let mut deploy = Command::from(bench.postroom.postroom());
+        let mut deploy = Command::from(postroom.postroom());
         deploy
             .args(["plugin", "deploy", DOMAIN, version])
             .kill_on_drop(true);
@@ -91,7 +90,10 @@ async fn while_swapping<T>(
 }
 
 /// Messages in everybody's INBOX.
-async fn stored(imaps: std::net::SocketAddr, people: &[String]) -> anyhow::Result<usize> {
+pub(super) async fn stored(
+    imaps: std::net::SocketAddr,
+    people: &[String],
+) -> anyhow::Result<usize> {
     let mut sum = 0;
     for person in people {
         let mut imap = Imap::connect(imaps, person, PASSWORD).await?;

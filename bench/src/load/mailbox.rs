@@ -1,0 +1,108 @@
+//! Single messages of a mailbox that has many.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+
+use super::{Meter, Outcome, Part, accept};
+use crate::arguments::{Accept, Mailbox, Sending};
+use crate::client::Imap;
+use crate::message::{Kind, Messages};
+
+/// What is measured, in the order of [`run`]'s outcomes.
+pub(crate) const KINDS: [&str; 4] = ["select", "append", "flag", "expunge"];
+/// Connections that fill it.
+const FILLING: usize = 64;
+
+/// Fills the mailbox by SMTP, then opens it, appends, marks and expunges messages all over it, one
+/// by one; one outcome for each of [`KINDS`].
+pub(crate) async fn run(options: &Mailbox) -> anyhow::Result<Vec<Outcome>> {
+    let (count, times) = (options.messages, options.times);
+    ensure!(
+        (1..=count).contains(&times),
+        "--times must be from 1 to --messages"
+    );
+    fill(options).await?;
+    let mut imap = Imap::connect(options.imaps, &options.user, &options.password).await?;
+    let mut outcomes = Vec::new();
+
+    let meter = Meter::start(&options.pid);
+    let mut part = Part::default();
+    let start = Instant::now();
+    let there = imap.select().await?;
+    part.latencies.record(start.elapsed());
+    part.messages = 1;
+    outcomes.push(meter.stop(KINDS[0], part));
+    ensure!(
+        there == count,
+        "{there} messages in the mailbox, not {count}"
+    );
+
+    let messages = Messages::new(Kind::Letters, options.size);
+    let meter = Meter::start(&options.pid);
+    let mut part = Part::default();
+    for number in 0..times {
+        let start = Instant::now();
+        imap.append(&messages.of(number)).await?;
+        part.done(start);
+    }
+    outcomes.push(meter.stop(KINDS[1], part));
+
+    // In a mailbox that was empty, a UID is the number of the message (RFC 3501 §2.3.1.1: they
+    // ascend; servers count them from one). That it was so is seen at the end.
+    let spread = (0..times).map(|index| 1 + index * count / times);
+    let meter = Meter::start(&options.pid);
+    let mut part = Part::default();
+    for uid in spread.clone() {
+        let start = Instant::now();
+        let flag = format!("UID STORE {uid} +FLAGS.SILENT (\\Flagged)");
+        imap.run(&flag).await?;
+        part.done(start);
+    }
+    outcomes.push(meter.stop(KINDS[2], part));
+
+    for uid in spread.clone() {
+        let delete = format!("UID STORE {uid} +FLAGS.SILENT (\\Deleted)");
+        imap.run(&delete).await?;
+    }
+    let meter = Meter::start(&options.pid);
+    let mut part = Part::default();
+    for uid in spread {
+        let start = Instant::now();
+        imap.run(&format!("UID EXPUNGE {uid}")).await?;
+        part.done(start);
+    }
+    outcomes.push(meter.stop(KINDS[3], part));
+
+    let left = imap.select().await?;
+    ensure!(
+        left == count,
+        "{left} messages are left of {count}, {times} appended, {times} expunged"
+    );
+    Ok(outcomes)
+}
+
+async fn fill(options: &Mailbox) -> anyhow::Result<()> {
+    let filled = accept::run(&Accept {
+        sending: Sending {
+            smtp: options.smtp,
+            to: vec![options.user.clone()],
+            size: options.size,
+            kind: Kind::Letters,
+        },
+        connections: FILLING.min(options.messages),
+        messages: options.messages,
+        seconds: None,
+        rate: None,
+        recipients: 1,
+        pid: Vec::new(),
+    })
+    .await?;
+    ensure!(
+        filled.errors == 0,
+        "{} messages were refused: {}",
+        filled.errors,
+        filled.first_error.unwrap_or_default()
+    );
+    Ok(())
+}
