@@ -72,7 +72,7 @@ pub(super) async fn soak(bench: &Bench<'_>) -> anyhow::Result<String> {
     );
     for (index, (resident, room)) in looks.iter().zip(&rooms).enumerate() {
         text.push_str(&format!(
-            "| {:.1} | {:.1} | {:.1} | {:.1} |\n",
+            "| {:.2} | {:.1} | {:.1} | {:.1} |\n",
             minutes * index as f64 / f64::from(LOOKS),
             resident.all as f64 / MIB,
             resident.own as f64 / MIB,
