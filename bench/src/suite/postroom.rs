@@ -30,6 +30,7 @@ imap = []
 imaps = [\"IMAPS\"]
 pop3 = []
 pop3s = [\"POP3S\"]
+https = []
 metrics = []
 
 [limits]
