@@ -1,8 +1,7 @@
 //! Rows, layered: what a transaction changed over what a batch changed over what memory has
 //! over what redb has.
 
-use std::collections::BTreeMap;
-use std::iter::Peekable;
+use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 
 use redb::ReadOnlyTable;
@@ -109,27 +108,28 @@ impl View for Layered<'_> {
             return Ok(());
         }
         let bounds = (Bound::Included(from), Bound::Excluded(to));
-        let mut sources: Vec<Peekable<Source<'_>>> = Vec::with_capacity(self.layers.len() + 1);
+        let mut sources = Vec::with_capacity(self.layers.len() + 1);
         for layer in &self.layers {
-            let range = layer
-                .range::<[u8], _>(bounds)
-                .map(|(key, value)| Ok((key.clone(), value.clone())));
-            sources.push(directed(range, order));
+            let rows = Rows::Layer(layer.range::<[u8], _>(bounds));
+            sources.push(Source::new(rows, order)?);
         }
         if let Some(base) = self.base {
-            let range = base
-                .range::<&[u8]>(from..to)
-                .map_err(|error| damaged(&error))?
-                .map(|item| {
-                    let (key, value) = item.map_err(|error| damaged(&error))?;
-                    let value = unseal(key.value(), value.value())?.to_vec();
-                    Ok((key.value().to_vec(), Some(value)))
-                });
-            sources.push(directed(range, order));
+            let range = base.range::<&[u8]>(from..to);
+            let rows = Rows::Base(Box::new(range.map_err(|error| damaged(&error))?));
+            sources.push(Source::new(rows, order)?);
         }
-        while let Some((key, value)) = next(&mut sources, order)? {
-            if let Some(value) = value
-                && visit(&key, &value)?.is_break()
+        while let Some(first) = first(&sources, order) {
+            let Some(head) = sources[first].step()? else {
+                break;
+            };
+            // What the topmost has counts; the others step past it.
+            for source in &mut sources[first + 1..] {
+                if source.is_at(head.key()) {
+                    source.step()?;
+                }
+            }
+            if let Some(value) = head.value()?
+                && visit(head.key(), value)?.is_break()
             {
                 break;
             }
@@ -138,51 +138,95 @@ impl View for Layered<'_> {
     }
 }
 
-type Item = Result<(Key, Option<Vec<u8>>)>;
-type Source<'a> = Box<dyn Iterator<Item = Item> + 'a>;
-
-fn directed<'a>(
-    range: impl DoubleEndedIterator<Item = Item> + 'a,
-    order: Order,
-) -> Peekable<Source<'a>> {
-    let source: Source<'a> = match order {
-        Order::Ascending => Box::new(range),
-        Order::Descending => Box::new(range.rev()),
-    };
-    source.peekable()
+/// Where rows come from; nothing is copied on the way.
+enum Rows<'a> {
+    Layer(btree_map::Range<'a, Key, Option<Vec<u8>>>),
+    Base(Box<redb::Range<'a, &'static [u8], &'static [u8]>>),
 }
 
-/// The next key over all sources, with the value of the topmost; the others step past it.
-fn next(
-    sources: &mut [Peekable<Source<'_>>],
-    order: Order,
-) -> Result<Option<(Key, Option<Vec<u8>>)>> {
-    let mut best: Option<Key> = None;
-    for source in sources.iter_mut() {
-        match source.peek() {
-            Some(Ok((key, _))) => {
-                let is_first = best.as_ref().is_none_or(|best| match order {
-                    Order::Ascending => key < best,
-                    Order::Descending => key > best,
-                });
-                if is_first {
-                    best = Some(key.clone());
-                }
-            }
-            Some(Err(error)) => return Err(error.clone()),
-            None => {}
+/// A row at the front of a source.
+enum Head<'a> {
+    Layer(&'a Key, &'a Option<Vec<u8>>),
+    Base(
+        redb::AccessGuard<'a, &'static [u8]>,
+        redb::AccessGuard<'a, &'static [u8]>,
+    ),
+}
+
+impl Head<'_> {
+    fn key(&self) -> &[u8] {
+        match self {
+            Self::Layer(key, _) => key,
+            Self::Base(key, _) => key.value(),
         }
     }
-    let Some(best) = best else { return Ok(None) };
-    let mut winner = None;
-    for source in sources.iter_mut() {
-        let Some(item) = source.next_if(|item| matches!(item, Ok((key, _)) if *key == best)) else {
-            continue;
-        };
-        let (_, value) = item?;
-        winner.get_or_insert(value);
+
+    /// `None`: deleted.
+    fn value(&self) -> Result<Option<&[u8]>> {
+        match self {
+            Self::Layer(_, value) => Ok(value.as_deref()),
+            Self::Base(key, value) => unseal(key.value(), value.value()).map(Some),
+        }
     }
-    Ok(Some((best, winner.flatten())))
+}
+
+/// One layer, or the base, on the walk.
+struct Source<'a> {
+    rows: Rows<'a>,
+    order: Order,
+    head: Option<Head<'a>>,
+}
+
+impl<'a> Source<'a> {
+    fn new(rows: Rows<'a>, order: Order) -> Result<Self> {
+        let head = None;
+        let mut source = Self { rows, order, head };
+        source.step()?;
+        Ok(source)
+    }
+
+    /// Takes the front.
+    fn step(&mut self) -> Result<Option<Head<'a>>> {
+        let next = match (&mut self.rows, self.order) {
+            (Rows::Layer(rows), order) => {
+                let row = match order {
+                    Order::Ascending => rows.next(),
+                    Order::Descending => rows.next_back(),
+                };
+                row.map(|(key, value)| Head::Layer(key, value))
+            }
+            (Rows::Base(rows), order) => {
+                let row = match order {
+                    Order::Ascending => rows.next(),
+                    Order::Descending => rows.next_back(),
+                };
+                let row = row.transpose().map_err(|error| damaged(&error))?;
+                row.map(|(key, value)| Head::Base(key, value))
+            }
+        };
+        Ok(std::mem::replace(&mut self.head, next))
+    }
+
+    fn is_at(&self, key: &[u8]) -> bool {
+        self.head.as_ref().is_some_and(|head| head.key() == key)
+    }
+}
+
+/// The source with the next key; the topmost of those that have it.
+fn first(sources: &[Source<'_>], order: Order) -> Option<usize> {
+    let mut best: Option<(usize, &[u8])> = None;
+    for (at, source) in sources.iter().enumerate() {
+        let Some(head) = &source.head else { continue };
+        let key = head.key();
+        let is_first = best.is_none_or(|(_, best)| match order {
+            Order::Ascending => key < best,
+            Order::Descending => key > best,
+        });
+        if is_first {
+            best = Some((at, key));
+        }
+    }
+    best.map(|(at, _)| at)
 }
 
 /// A value as redb keeps it: a checksum over key and value, then the value. redb checks its
