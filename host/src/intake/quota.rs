@@ -65,6 +65,11 @@ impl<'a> Ledger<'a> {
 
     /// Plans a message of `size` bytes into a mailbox of the person, if quotas allow it.
     pub(crate) fn takes(&mut self, domain: DomainId, person: PersonId, size: u64) -> bool {
+        self.full(domain, person, size).is_none()
+    }
+
+    /// As [`Ledger::takes`]; answers whose quota does not allow it.
+    pub(crate) fn full(&mut self, domain: DomainId, person: PersonId, size: u64) -> Option<Owner> {
         let (of_person, of_domain) = quotas_of(self.site, domain, Owner::Person(person));
         let limits = [
             (Owner::Person(person), of_person),
@@ -90,12 +95,12 @@ impl<'a> Ledger<'a> {
                 messages: used.messages + more.messages,
             };
             if self.trust == Trust::Nobody || !quota.allows(after) {
-                return false;
+                return Some(owner);
             }
             planned.push(((domain, owner), more));
         }
         self.planned.extend(planned);
-        true
+        None
     }
 
     fn used(&self, domain: DomainId, owner: Owner) -> Option<Usage> {

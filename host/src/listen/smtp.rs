@@ -362,6 +362,8 @@ fn trouble(site: &Site) -> Option<Reply> {
         Err(error) => Some(reply_to(&error)),
         Ok(space) if space.latched.is_some() => Some(words::TEMPORARY_TROUBLE.reply()),
         Ok(space) if !space.has_room() => Some(words::DISK_RESERVE.reply()),
+        // Before the message comes, rather than a time-out with it.
+        Ok(space) if space.behind => Some(words::STORE_BUSY.reply()),
         Ok(_) => None,
     }
 }

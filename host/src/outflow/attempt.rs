@@ -253,11 +253,12 @@ struct Prepared {
 fn settlement(attempt: &mut Attempt<'_>, step: &'static str, progress: Progress) -> Prepared {
     let mut report = None;
     let (result, settled) = match progress {
-        Progress::Continue(actions) => (
+        Progress::Continue(actions, domain_quota) => (
             "continued",
             Settled::Continue {
                 actions,
                 pieces: None,
+                domain_quota,
             },
         ),
         Progress::Ended(Outcome::Done { text }) => {

@@ -83,19 +83,25 @@ enum Found {
 /// last one to begin is looked at first, since a file is cut from its end. What was found is
 /// settled durably, so that the next crash does not ask again about a file that has grown.
 pub(super) async fn recover_all(site: &Site) {
-    let leases = site
-        .store
-        .claim("recovery", site::now(), RECOVERY_SECONDS, usize::MAX);
     let mut open = Vec::new();
-    for lease in leases.unwrap_or_default() {
-        match lease
-            .row
-            .started
-            .as_ref()
-            .and_then(|started| started.file_length)
-        {
-            Some(length) => open.push((length, lease)),
-            None => give_back(site, &lease),
+    let mut after = None;
+    // As many as were under way, whatever waits.
+    loop {
+        let leases = site
+            .store
+            .claim_started("recovery", site::now(), RECOVERY_SECONDS, after, PAGE)
+            .unwrap_or_else(|error| {
+                tracing::error!(%error, "interrupted deliveries cannot be looked for");
+                Vec::new()
+            });
+        let Some(last) = leases.last() else { break };
+        after = Some(last.row.id);
+        for lease in leases {
+            let started = lease.row.started.as_ref();
+            match started.and_then(|started| started.file_length) {
+                Some(length) => open.push((length, lease)),
+                None => give_back(site, &lease),
+            }
         }
     }
     open.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
@@ -109,6 +115,9 @@ pub(super) async fn recover_all(site: &Site) {
         }
     }
 }
+
+/// Rows read at a time.
+const PAGE: usize = 256;
 
 /// How long the look at all files may take.
 const RECOVERY_SECONDS: i64 = 3600;

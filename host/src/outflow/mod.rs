@@ -29,6 +29,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mail::Timestamp;
 use net::Shutdown;
 use store::{Lease, Work};
 use tokio::sync::Notify;
@@ -43,7 +44,7 @@ pub(crate) use places::Places;
 
 /// Rows in hand at most: under way, or waiting for a place.
 const IN_HAND: usize = 512;
-/// Rows claimed at once, so that one domain's many are not all in front.
+/// Rows claimed at once.
 const CLAIM: usize = 64;
 /// How long a row is claimed for; claiming it again while it is in hand prolongs that.
 const LEASE_SECONDS: i64 = 30 * 60;
@@ -63,9 +64,10 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     let worker = format!("outflow-{}", std::process::id());
     while !shutdown.is_requested() {
         while attempts.try_join_next().is_some() {}
-        let room = IN_HAND.saturating_sub(hand.len()).min(CLAIM);
-        let (claimed, begun) = hand.claim(|| claim(&site, &worker, room));
-        let is_more_due = room > 0 && claimed == room;
+        let room = IN_HAND.saturating_sub(hand.len());
+        let now = site::now();
+        let (claimed, begun) = hand.claim(|| claim(&site, &worker, now, room));
+        let is_more_due = room > 0 && claimed == room.min(CLAIM);
         for group in groups(begun) {
             attempts.spawn(work(Arc::clone(&site), Arc::clone(&hand), group));
         }
@@ -73,16 +75,19 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
             tokio::task::yield_now().await;
             continue;
         }
-        // With both hands full only an end makes room.
-        let pause = if room == 0 {
-            LOOK_AGAIN
+        // With both hands full only an end makes room; so too where all that is due is of those
+        // that have their share of the places in hand.
+        let next = if room == 0 {
+            None
         } else {
-            until_due(&site)
+            site.store.next_due()
         };
+        let is_held_back = room == 0 || next.is_some_and(|next| next <= now);
+        let pause = next.filter(|_| !is_held_back).map_or(LOOK_AGAIN, until);
         tokio::select! {
             () = shutdown.requested() => break,
             () = called.notified(), if room > 0 => {}
-            Some(_) = attempts.join_next(), if room == 0 => {}
+            Some(_) = attempts.join_next(), if is_held_back => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -97,11 +102,14 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     }
 }
 
-fn claim(site: &Site, worker: &str, room: usize) -> Vec<Lease> {
+fn claim(site: &Site, worker: &str, now: Timestamp, room: usize) -> Vec<Lease> {
     if room == 0 {
         return Vec::new();
     }
-    let claimed = site.store.claim(worker, site::now(), LEASE_SECONDS, room);
+    let max = room.min(CLAIM);
+    let claimed = site
+        .store
+        .claim_within(worker, now, LEASE_SECONDS, max, room);
     claimed.unwrap_or_else(|error| {
         tracing::error!(%error, "the queue cannot be read");
         Vec::new()
@@ -157,10 +165,7 @@ async fn contained(work: impl Future<Output = ()> + Send + 'static) -> Result<()
     set_of_one.join_next().await.unwrap_or(Ok(()))
 }
 
-fn until_due(site: &Site) -> Duration {
-    let Some(due) = site.store.next_due() else {
-        return LOOK_AGAIN;
-    };
+fn until(due: Timestamp) -> Duration {
     let milliseconds = due.0.saturating_sub(site::now().0).max(20);
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(20)).min(LOOK_AGAIN)
 }

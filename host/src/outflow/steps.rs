@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use mail::{Outcome, words};
-use store::Work;
+use store::{Quota, Work};
 use tokio::time::timeout;
 
 use super::ATTEMPT;
@@ -23,8 +23,8 @@ pub(super) enum Progress {
     Next,
     /// The attempt ended so.
     Ended(Outcome),
-    /// The row becomes other rows: what the message way says now.
-    Continue(Vec<store::Action>),
+    /// The row becomes other rows: what the message way says now, within the domain's limit.
+    Continue(Vec<store::Action>, Quota),
 }
 
 type StepFuture<'a> = Pin<Box<dyn Future<Output = Progress> + Send + 'a>>;

@@ -35,6 +35,8 @@ pub const INTERNAL_HOPS: usize = 10;
 pub const EXPANSION_TARGETS: usize = 1000;
 /// Depth of alias and group expansion.
 pub const EXPANSION_DEPTH: usize = 10;
+/// How long a mailbox may be full before its senders are told not to try again, in seconds.
+pub const OVER_QUOTA_SECONDS: i64 = 7 * 24 * 3600;
 /// Header section of one message in bytes.
 pub const HEADER_BYTES: usize = 256 * 1024;
 /// Header fields of one message.

@@ -142,3 +142,14 @@ pub enum Piece {
         length: u64,
     },
 }
+
+impl Piece {
+    /// Bytes that wait in memory with an operation.
+    pub(crate) fn in_memory(&self) -> u64 {
+        match self {
+            Self::Private(bytes) => bytes.len() as u64,
+            Self::Body { body, length, .. } if body.is_in_memory() => *length,
+            Self::Body { .. } | Self::Content { .. } => 0,
+        }
+    }
+}

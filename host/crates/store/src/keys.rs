@@ -3,6 +3,7 @@
 
 use mail::{DomainId, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, Timestamp, Uid};
 
+use crate::engine::agenda::Spot;
 use crate::{ContentId, Owner, QueueId};
 
 /// A key under construction or finished.
@@ -28,16 +29,26 @@ pub(crate) enum Table {
     Trace = 14,
     Operation = 15,
     Member = 16,
+    Feed = 24,
+    FeedAt = 25,
+    FeedGone = 26,
+    FeedLog = 27,
+    Full = 28,
+    Deleted = 29,
     // Host-owned: secondary indexes and bodies, which several domains share.
     Meta = 32,
     Body = 33,
     BodyAt = 34,
-    Due = 35,
+    /// Rows by due time in stores written before [`Table::Turn`] was there.
+    OldDue = 35,
     QueueAt = 36,
     ByChannel = 37,
     Depth = 38,
     Expiry = 39,
     OperationAge = 40,
+    Turn = 48,
+    Node = 49,
+    Started = 50,
 }
 
 const HOST: DomainId = DomainId(0);
@@ -205,6 +216,52 @@ pub(crate) fn shared(domain: DomainId, person: PersonId, mailbox: MailboxId) -> 
     with(shared_with(domain, person), mailbox.0)
 }
 
+/// The change feed of a domain, in the order of changes.
+pub(crate) fn feeds(domain: DomainId) -> Key {
+    table(domain, Table::Feed)
+}
+
+pub(crate) fn feed(domain: DomainId, sequence: u64, mailbox: MailboxId) -> Key {
+    with(with(feeds(domain), sequence), mailbox.0)
+}
+
+/// Where a mailbox is in the feed.
+pub(crate) fn feed_at(domain: DomainId, mailbox: MailboxId) -> Key {
+    with(table(domain, Table::FeedAt), mailbox.0)
+}
+
+pub(crate) fn feed_gones(domain: DomainId) -> Key {
+    table(domain, Table::FeedGone)
+}
+
+pub(crate) fn feed_gone(domain: DomainId, sequence: u64, mailbox: MailboxId) -> Key {
+    with(with(feed_gones(domain), sequence), mailbox.0)
+}
+
+pub(crate) fn feed_log(domain: DomainId) -> Key {
+    table(domain, Table::FeedLog)
+}
+
+/// The first key behind the one of a feed table with these numbers.
+pub(crate) fn behind(table: &[u8], sequence: u64, mailbox: u64) -> Key {
+    let mut key = with(with(table.to_vec(), sequence), mailbox);
+    key.push(0);
+    key
+}
+
+pub(crate) fn full(domain: DomainId, owner: Owner) -> Key {
+    with_owner(table(domain, Table::Full), owner)
+}
+
+/// Messages of a mailbox with `\Deleted`.
+pub(crate) fn deleted(domain: DomainId, mailbox: MailboxId) -> Key {
+    with(table(domain, Table::Deleted), mailbox.0)
+}
+
+pub(crate) fn deleted_at(domain: DomainId, mailbox: MailboxId, uid: Uid) -> Key {
+    with_uid(deleted(domain, mailbox), uid)
+}
+
 pub(crate) fn queue(domain: DomainId, id: QueueId) -> Key {
     with(table(domain, Table::Queue), id.0)
 }
@@ -244,17 +301,52 @@ pub(crate) fn body_at(id: mail::BodyId) -> Key {
     with(table(HOST, Table::BodyAt), id.0)
 }
 
-pub(crate) fn dues() -> Key {
-    table(HOST, Table::Due)
+pub(crate) fn old_dues() -> Key {
+    table(HOST, Table::OldDue)
 }
 
-pub(crate) fn due(at: Timestamp, id: QueueId) -> Key {
-    with(with(dues(), instant(at)), id.0)
+fn spot(mut key: Key, spot: Spot) -> Key {
+    // The level first: nodes of different levels do not mix.
+    match spot {
+        Spot::Priority(priority) => key.extend_from_slice(&[0, priority as u8]),
+        Spot::Account(priority, account) => {
+            key.extend_from_slice(&[1, priority as u8]);
+            return with(key, account);
+        }
+        Spot::Lane(lane) => {
+            key.extend_from_slice(&[2, lane.priority as u8]);
+            return with(with(key, lane.account), lane.destination);
+        }
+    }
+    key
 }
 
-/// When the row of a [`due`] key is due.
-pub(crate) fn due_time(key: &[u8]) -> Timestamp {
-    instant_of(&key[9..])
+pub(crate) fn node(at: Spot) -> Key {
+    spot(table(HOST, Table::Node), at)
+}
+
+/// The children of a node, by time.
+pub(crate) fn turns(of: Spot) -> Key {
+    spot(table(HOST, Table::Turn), of)
+}
+
+pub(crate) fn turn(of: Spot, at: Timestamp, child: u64) -> Key {
+    with(with(turns(of), instant(at)), child)
+}
+
+/// The time in a [`turn`] key.
+pub(crate) fn turn_time(key: &[u8]) -> Timestamp {
+    let start = key.len().saturating_sub(16);
+    instant_of(&key[start..])
+}
+
+/// Rows with an attempt that began.
+pub(crate) fn all_started() -> Key {
+    table(HOST, Table::Started)
+}
+
+pub(crate) fn started(id: QueueId) -> Key {
+    with(all_started(), id.0)
 }
 
 pub(crate) fn queue_at(id: QueueId) -> Key {

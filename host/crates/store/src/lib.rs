@@ -48,6 +48,7 @@ mod mailbox;
 mod memory;
 mod message;
 mod pending;
+mod pressure;
 mod purge;
 mod queue;
 mod rights;
@@ -72,6 +73,7 @@ pub use effect::{Effect, KvEntry};
 pub use embedded::{
     CheckedSegment, Embedded, RestoreRules, Restored, check_segment, mark_restoring,
 };
+pub use engine::feed::{Feed, FeedCursor, FeedEntry};
 pub use error::{Error, OpenError, Result};
 pub use head::Head;
 pub use mailbox::{Mailbox, NewMailbox, SpecialUse, Status};
@@ -82,8 +84,8 @@ pub use message::{
 };
 pub use pending::Pending;
 pub use queue::{
-    Depth, Lease, Parked, ParkedReason, QueueFilter, QueueId, QueueRow, QueueState, Settled,
-    Settlement, Started, Work,
+    Depth, Lease, Parked, ParkedReason, Priority, QueueFilter, QueueId, QueueRow, QueueState,
+    Settled, Settlement, Started, Work,
 };
 pub use rights::{Owner, Rights};
 pub use service::Engine;

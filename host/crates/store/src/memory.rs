@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mail::BodyId;
 
@@ -67,6 +68,10 @@ impl Log for MemoryLog {
     }
 
     fn applied(&mut self) {}
+
+    fn pause(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 
     fn close(&mut self) {}
 }

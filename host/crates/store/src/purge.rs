@@ -1,7 +1,6 @@
 //! A purge: one operation for the caller, many commits for the store.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
 use mail::Access;
@@ -9,7 +8,7 @@ use mail::Access;
 use crate::engine::Tx;
 use crate::engine::purge::Progress;
 use crate::pending::Completer;
-use crate::sequencer::{Job, Message};
+use crate::sequencer::{Job, Message, Weight};
 use crate::shared::Shared;
 use crate::{Error, Owner, Result};
 
@@ -45,15 +44,22 @@ impl Purge {
 
 impl Job for Purge {
     fn plan(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.step = tx.remove_owner(&self.access, self.owner);
+        self.step = tx
+            .remove_owner(&self.access, self.owner)
+            .and_then(|step| tx.write_feed().map(|()| step));
         self.step.is_ok()
+    }
+
+    fn weight(&self) -> Weight {
+        Weight::new(0)
     }
 
     fn answer(mut self: Box<Self>, commit: Result<()>) {
         let step = std::mem::replace(&mut self.step, Err(Error::Closed));
         match commit.and(step) {
             Ok(Progress::More) => {
-                self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+                // A step of what is under way is never refused.
+                self.shared.pressure.send(0, usize::MAX);
                 let jobs = self.jobs.clone();
                 // Fails when the sequencer ended: dropped, it answers `Closed`.
                 let _ = jobs.send(Message::Job(self));

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use mail::{
-    Access, DomainId, EnhancedStatus, Envelope, EnvelopeId, IdError, OperationId, RecipientId,
-    Timestamp,
+    Access, Direction, DomainId, EnhancedStatus, Envelope, EnvelopeId, IdError, OperationId,
+    RecipientId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,42 @@ impl Work {
         match self {
             Self::Process { stage, .. } => stage,
             Self::Remote { channel, .. } => channel,
+        }
+    }
+}
+
+/// Which rows are claimed first. Nobody starves: see [`crate::Store::claim_within`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// A person waits: mail handed in by somebody who signed in, or by a local program.
+    Submitted,
+    /// Mail of other servers.
+    Relayed,
+    /// Made on this host: what lists and forwards send on, replies, reports.
+    Made,
+    /// What was tried before.
+    Retried,
+    /// Kept aside, and its time is over.
+    Parked,
+}
+
+impl Priority {
+    /// The highest first.
+    pub const ALL: [Self; 5] = [
+        Self::Submitted,
+        Self::Relayed,
+        Self::Made,
+        Self::Retried,
+        Self::Parked,
+    ];
+
+    pub(crate) const fn of(direction: Direction, attempts: u32, is_parked: bool) -> Self {
+        match direction {
+            _ if is_parked => Self::Parked,
+            _ if attempts > 0 => Self::Retried,
+            Direction::Submission => Self::Submitted,
+            Direction::Inbound => Self::Relayed,
+            Direction::Internal => Self::Made,
         }
     }
 }
@@ -213,6 +249,8 @@ pub enum Settled {
         actions: Vec<Action>,
         /// The message as edited.
         pieces: Option<Vec<crate::Piece>>,
+        /// Limit of the domain, checked in the same commit.
+        domain_quota: crate::Quota,
     },
 }
 

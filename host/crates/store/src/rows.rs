@@ -14,9 +14,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentId, Error, Flags, Message, Owner, ParkedReason, QueueId, QueueRow, QueueState, Result,
+    ContentId, Error, FeedCursor, Flags, Message, Owner, ParkedReason, QueueId, QueueRow,
+    QueueState, Result,
 };
-use crate::{SpecialUse, Started, Status, TraceLine, Work};
+use crate::{SpecialUse, Started, Status, TraceLine, Usage, Work};
 
 const VERSION: u8 = 1;
 
@@ -224,6 +225,44 @@ pub(crate) struct DepthRow {
 pub(crate) struct KvRow {
     pub(crate) expires: Option<Timestamp>,
     pub(crate) value: Vec<u8>,
+}
+
+/// A mailbox in the change feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FeedRow {
+    pub(crate) owner: Owner,
+}
+
+/// The log of mailboxes that are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct GoneRow {
+    pub(crate) length: u32,
+    /// The last entry that was dropped from it.
+    pub(crate) floor: FeedCursor,
+}
+
+/// Somebody whose mail was refused for want of room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FullRow {
+    pub(crate) since: Timestamp,
+    /// What was used then. Another usage says that something was stored or removed since.
+    pub(crate) usage: Usage,
+}
+
+/// A node of the agenda.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeRow {
+    /// Its first child: time and number.
+    pub(crate) first: (Timestamp, u64),
+    /// When a row below it had its turn last.
+    pub(crate) served: Timestamp,
+}
+
+impl NodeRow {
+    /// Its time in the node above.
+    pub(crate) fn at(&self) -> Timestamp {
+        self.first.0.max(self.served)
+    }
 }
 
 /// The trace lines that one operation wrote.

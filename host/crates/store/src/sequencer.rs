@@ -4,10 +4,9 @@
 //! on top, makes the batch durable with one append and one sync, applies it, and only then
 //! answers. While it syncs, the next batch gathers by itself: no delay, no timer.
 
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::{Outcome, Tx};
 use crate::pending::Completer;
@@ -20,8 +19,6 @@ use crate::{Error, Result, keys, rows};
 const BATCH_JOBS: usize = 1024;
 /// Bytes of bodies in one batch, beyond which no further operation joins.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// How often the thread wakes when there is nothing to do.
-const TICK: Duration = Duration::from_millis(50);
 
 /// What one operation leaves for the journal.
 pub(crate) struct Record {
@@ -50,6 +47,8 @@ pub(crate) trait Log: Send {
     }
     /// The records are applied; brings the index up to date when it is time.
     fn applied(&mut self);
+    /// How long the sequencer may sleep when nothing comes: then [`Log::applied`] is called.
+    fn pause(&self) -> Duration;
     /// Brings everything up to date and stops.
     fn close(&mut self);
 }
@@ -58,8 +57,24 @@ pub(crate) trait Log: Send {
 pub(crate) trait Job: Send {
     /// Plans it. `false`: refused, and what it changed is forgotten.
     fn plan(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// When it was sent, and how many bytes wait with it.
+    fn weight(&self) -> Weight;
     /// The batch is durable and visible, or not.
     fn answer(self: Box<Self>, commit: Result<()>);
+}
+
+/// What an operation that waits weighs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weight {
+    pub(crate) since: Instant,
+    pub(crate) bytes: u64,
+}
+
+impl Weight {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let since = Instant::now();
+        Self { since, bytes }
+    }
 }
 
 /// What the sequencer is told.
@@ -73,14 +88,16 @@ pub(crate) struct Operation<T, F> {
     operation: Option<F>,
     planned: Option<Result<T>>,
     done: Completer<T>,
+    weight: Weight,
 }
 
 impl<T, F: FnOnce(&mut Tx<'_>) -> Result<T>> Operation<T, F> {
-    pub(crate) fn new(operation: F, done: Completer<T>) -> Self {
+    pub(crate) fn new(operation: F, done: Completer<T>, bytes: u64) -> Self {
         Self {
             operation: Some(operation),
             planned: None,
             done,
+            weight: Weight::new(bytes),
         }
     }
 }
@@ -90,10 +107,15 @@ impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Result<T> + Send> Job for Operation<T, F
         let planned = self
             .operation
             .take()
-            .map_or(Err(Error::Closed), |operation| operation(tx));
+            .map_or(Err(Error::Closed), |operation| operation(tx))
+            .and_then(|answer| tx.write_feed().map(|()| answer));
         let is_ok = planned.is_ok();
         self.planned = Some(planned);
         is_ok
+    }
+
+    fn weight(&self) -> Weight {
+        self.weight
     }
 
     fn answer(self: Box<Self>, commit: Result<()>) {
@@ -140,7 +162,7 @@ impl Sequencer {
     }
 
     fn gather(&self, jobs: &mut Vec<Box<dyn Job>>) -> Gathered {
-        match self.jobs.recv_timeout(TICK) {
+        match self.jobs.recv_timeout(self.log.pause()) {
             Ok(Message::Job(job)) => jobs.push(job),
             Ok(Message::Close(done)) => return Gathered::Close(Some(done)),
             Err(RecvTimeoutError::Timeout) => return Gathered::Nothing,
@@ -158,7 +180,15 @@ impl Sequencer {
 
     /// Plans, makes durable, applies, answers. A batch that grows too large is cut.
     fn commit(&mut self, jobs: Vec<Box<dyn Job>>) {
-        self.shared.waiting.fetch_sub(jobs.len(), Ordering::Relaxed);
+        let weights = jobs.iter().map(|job| job.weight());
+        let bytes = weights.clone().map(|weight| weight.bytes).sum();
+        let first = weights.map(|weight| weight.since).next();
+        self.shared.pressure.begin(jobs.len(), first);
+        self.commit_all(jobs);
+        self.shared.pressure.end(bytes);
+    }
+
+    fn commit_all(&mut self, jobs: Vec<Box<dyn Job>>) {
         if let Some(reason) = self.shared.latched.get() {
             return refuse(jobs, &Error::Latched(reason.clone()));
         }

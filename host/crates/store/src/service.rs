@@ -1,25 +1,25 @@
 //! The store as others see it: reads go to the view, changes to the sequencer.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::cut::Hold;
+use crate::engine::claim::{self, Taken, Wanted};
 use crate::engine::names::INBOX;
-use crate::engine::{Tx, access, brought, reads};
-use crate::leases::Held;
+use crate::engine::{Tx, access, brought, feed, owners, reads};
+use crate::leases::{Hands, Held};
 use crate::pending::Pending;
 use crate::purge::Purge;
 use crate::rows::WorkRow;
 use crate::sequencer::{Job, Log, Message as Order, Operation, Sequencer};
 use crate::shared::{Event, Shared};
-use crate::view::{View, ViewExt, Walk};
+use crate::view::{View, ViewExt};
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
-    Destination, Effect, Error, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
-    NewMessage, Owner, Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source,
+    Destination, Effect, Error, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
+    NewMessage, Owner, Piece, Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source,
     Space, Started, Store, TraceEntry, Usage, Watch, Watched, keys,
 };
 use mail::{
@@ -28,6 +28,9 @@ use mail::{
 
 /// Operations that may wait for the sequencer; beyond it callers get [`Error::Busy`].
 const WAITING_MAX: usize = 20_000;
+
+/// Rows of an older store taken onto the agenda in one commit.
+const ADOPTED: usize = 1000;
 
 /// A running store, of either backend.
 pub struct Engine {
@@ -77,6 +80,7 @@ impl Engine {
         }
         // The first commit reserves ids; nothing is given out before.
         engine.run(|_| Ok(())).wait()?;
+        while engine.run(|tx| tx.adopt_dues(ADOPTED)).wait()? == ADOPTED {}
         Ok(engine)
     }
 
@@ -85,14 +89,22 @@ impl Engine {
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
+        self.run_with(0, operation)
+    }
+
+    /// Sends an operation that brings `bytes` of a message with it.
+    fn run_with<T: Send + 'static>(
+        &self,
+        bytes: u64,
+        operation: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
         let (done, pending) = Pending::channel();
-        self.send(Box::new(Operation::new(operation, done)));
+        self.send(Box::new(Operation::new(operation, done, bytes)));
         pending
     }
 
     fn send(&self, job: Box<dyn Job>) {
-        if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
-            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        if !self.shared.pressure.send(job.weight().bytes, WAITING_MAX) {
             return job.answer(Err(Error::Busy));
         }
         // Fails only when the sequencer has ended: the job is dropped and so answers `Closed`.
@@ -105,6 +117,60 @@ impl Engine {
 
     fn now(&self) -> Timestamp {
         (self.shared.clock)()
+    }
+
+    /// Leases the rows that `choose` takes. One that cannot be read stays leased, so that it is
+    /// looked at again only later, and holds up no other.
+    fn lease(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_seconds: i64,
+        choose: impl FnOnce(&dyn View, &mut Hands, claim::Hold<'_>) -> Result<Vec<Taken>>,
+    ) -> Result<Vec<Lease>> {
+        let until = now.plus_seconds(lease_seconds);
+        self.read(|view| {
+            // The view first, then the leases, here and everywhere: while the view is held
+            // nothing is applied, and a settled row's lease ends only after that.
+            let mut hands = self.shared.leases.lock();
+            let mut epochs = Vec::new();
+            let chosen = choose(view, &mut hands, &mut |hands, id, lane| {
+                let epoch = self.shared.ids.next();
+                epochs.push(epoch);
+                let settling = false;
+                hands.hold(
+                    id,
+                    Held {
+                        epoch,
+                        until,
+                        settling,
+                        lane,
+                    },
+                );
+            })?;
+            let mut leases = Vec::with_capacity(chosen.len());
+            for ((domain, id), epoch) in chosen.into_iter().zip(epochs) {
+                let row: WorkRow = match view.row(&keys::queue(domain, id)) {
+                    Ok(Some(row)) => row,
+                    Ok(None) => {
+                        tracing::error!(row = %id, "a row on the agenda is not there");
+                        continue;
+                    }
+                    Err(error) => {
+                        tracing::error!(row = %id, %error, "a due row cannot be read");
+                        continue;
+                    }
+                };
+                leases.push(Lease {
+                    epoch,
+                    worker: worker.to_owned(),
+                    until,
+                    expired: row.parked.is_some() && row.due <= now,
+                    row: row.public(id, domain, true),
+                });
+            }
+            Ok(leases)
+        })
     }
 
     /// An operation made of steps, each a commit of its own.
@@ -157,7 +223,9 @@ impl Store for Engine {
     }
 
     fn accept(&self, accept: Accept) -> Pending<Accepted> {
-        self.run(move |tx| tx.accept(&accept))
+        let pieces = accept.parts.iter().flat_map(|part| &part.pieces);
+        let bytes = pieces.map(Piece::in_memory).sum();
+        self.run_with(bytes, move |tx| tx.accept(&accept))
     }
 
     fn commit(&self, access: &Access, operation: OperationId, effects: Vec<Effect>) -> Pending<()> {
@@ -288,6 +356,23 @@ impl Store for Engine {
         self.read(|view| reads::rows(view, access, mailbox, &uids))
     }
 
+    fn deleted(&self, access: &Access, mailbox: MailboxId) -> Result<Vec<(Uid, u64)>> {
+        self.read(|view| reads::deleted(view, access, mailbox))
+    }
+
+    fn feed(&self, access: &Access, of: Owner, after: FeedCursor, max: usize) -> Result<Feed> {
+        self.read(|view| feed::feed(view, access, of, after, max))
+    }
+
+    fn full_since(&self, access: &Access, owner: Owner) -> Result<Option<Timestamp>> {
+        self.read(|view| owners::full_since(view, access, owner))
+    }
+
+    fn note_full(&self, access: &Access, owner: Owner) -> Pending<Timestamp> {
+        let access = *access;
+        self.run(move |tx| tx.note_full(&access, owner))
+    }
+
     fn changes_since(&self, access: &Access, mailbox: MailboxId, since: ModSeq) -> Result<Changes> {
         self.read(|view| reads::changes_since(view, access, mailbox, since))
     }
@@ -300,7 +385,11 @@ impl Store for Engine {
         messages: Vec<NewMessage>,
     ) -> Pending<Vec<Appended>> {
         let access = *access;
-        self.run(move |tx| tx.append(&access, operation, &place, &messages))
+        let pieces = messages.iter().flat_map(|message| &message.pieces);
+        let bytes = pieces.map(Piece::in_memory).sum();
+        self.run_with(bytes, move |tx| {
+            tx.append(&access, operation, &place, &messages)
+        })
     }
 
     fn store_flags(
@@ -368,62 +457,36 @@ impl Store for Engine {
         Ok(Watch::new(move || shared.watches.unwatch(domain, what, id)))
     }
 
-    fn claim(
+    fn claim_within(
         &self,
         worker: &str,
         now: Timestamp,
         lease_seconds: i64,
         max: usize,
+        room: usize,
     ) -> Result<Vec<Lease>> {
-        let until = now.plus_seconds(lease_seconds);
-        let mut claimed = Vec::new();
-        self.read(|view| {
-            // The view first, then the leases, here and everywhere: while the view is held
-            // nothing is applied, and a settled row's lease ends only after that.
-            let mut held = self.shared.leases.lock();
-            let end = keys::due(Timestamp(now.0.saturating_add(1)), QueueId(0));
-            view.walk(
-                &keys::dues(),
-                &end,
-                crate::view::Order::Ascending,
-                &mut |key, value| {
-                    if claimed.len() >= max {
-                        return Ok(Walk::Break(()));
-                    }
-                    let id = QueueId(keys::last_number(key));
-                    if held
-                        .get(&id)
-                        .is_some_and(|lease| lease.settling || lease.until > now)
-                    {
-                        return Ok(Walk::Continue(()));
-                    }
-                    let domain = mail::DomainId(crate::rows::decode(value)?);
-                    let row: WorkRow = view
-                        .row(&keys::queue(domain, id))?
-                        .ok_or_else(|| Error::Damaged(format!("the due row {id} is not there")))?;
-                    let epoch = self.shared.ids.next();
-                    held.insert(
-                        id,
-                        Held {
-                            epoch,
-                            until,
-                            settling: false,
-                        },
-                    );
-                    let expired = row.parked.is_some();
-                    let row = row.public(id, domain, true);
-                    claimed.push(Lease {
-                        epoch,
-                        worker: worker.to_owned(),
-                        until,
-                        expired,
-                        row,
-                    });
-                    Ok(Walk::Continue(()))
-                },
-            )
-        })?;
-        Ok(claimed)
+        let wanted = Wanted {
+            now,
+            clock: self.now(),
+            max,
+            room,
+        };
+        self.lease(worker, now, lease_seconds, |view, hands, hold| {
+            claim::claim(view, hands, wanted, hold)
+        })
+    }
+
+    fn claim_started(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_seconds: i64,
+        after: Option<QueueId>,
+        max: usize,
+    ) -> Result<Vec<Lease>> {
+        self.lease(worker, now, lease_seconds, |view, hands, hold| {
+            claim::started(view, hands, now, after, max, hold)
+        })
     }
 
     fn extend(&self, lease: &Lease, until: Timestamp) -> Result<()> {
@@ -451,37 +514,11 @@ impl Store for Engine {
     }
 
     fn next_due(&self) -> Option<Timestamp> {
-        let mut next: Option<Timestamp> = None;
-        let found = self.read(|view| {
-            let held = self.shared.leases.lock();
-            let dues = keys::dues();
-            view.walk(
-                &dues,
-                &keys::after(&dues),
-                crate::view::Order::Ascending,
-                &mut |key, _| {
-                    let at = match held.get(&QueueId(keys::last_number(key))) {
-                        Some(lease) if lease.settling => return Ok(Walk::Continue(())),
-                        Some(lease) => lease.until,
-                        None => keys::due_time(key),
-                    };
-                    let is_leased = held.contains_key(&QueueId(keys::last_number(key)));
-                    if at < Timestamp(i64::MAX) {
-                        next = Some(next.map_or(at, |next| next.min(at)));
-                    }
-                    // Behind the first free row nothing is due earlier but ends of leases.
-                    Ok(if is_leased {
-                        Walk::Continue(())
-                    } else {
-                        Walk::Break(())
-                    })
-                },
-            )
-        });
-        if let Err(error) = found {
+        let found = self.read(|view| claim::next_due(view, &self.shared.leases.lock()));
+        found.unwrap_or_else(|error| {
             tracing::error!(%error, "looking for the next due row failed");
-        }
-        next
+            None
+        })
     }
 
     fn on_due(&self, callback: Box<dyn Fn() + Send + Sync>) -> Watch {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mail::{BodyId, DomainId, Timestamp};
@@ -11,6 +10,7 @@ use crate::body::BodyWriter;
 use crate::content::ReadAt;
 use crate::ids::Ids;
 use crate::leases::Leases;
+use crate::pressure::{Pressure, WAITING_BYTES, WAITING_MS};
 use crate::rows::{BodyAtRow, BodyRow, CheckpointRow, ContentRow, ExtentRow};
 use crate::sequencer::Latch;
 use crate::view::{Base, Layer, Layered, ViewExt};
@@ -24,8 +24,9 @@ pub(crate) struct Shared {
     pub(crate) watches: Watches,
     pub(crate) bodies: Box<dyn Bodies>,
     pub(crate) latched: Latch,
-    /// Operations sent to the sequencer and not yet taken.
-    pub(crate) waiting: AtomicUsize,
+    pub(crate) pressure: Pressure,
+    /// Bytes of rows in memory beyond which the index is behind.
+    pub(crate) most_lag: u64,
     pub(crate) clock: fn() -> Timestamp,
     pub(crate) trace_seconds: i64,
     /// Which store it is; copies of it have the same.
@@ -158,7 +159,9 @@ impl Shared {
             watches: Watches::default(),
             bodies,
             latched,
-            waiting: AtomicUsize::new(0),
+            pressure: Pressure::default(),
+            // At four times this much the sequencer stops and waits for the index.
+            most_lag: config.checkpoint_bytes.saturating_mul(3),
             clock: config.clock,
             trace_seconds: config.trace_seconds,
             store: 0,
@@ -235,11 +238,16 @@ impl Shared {
     pub(crate) fn space(&self) -> Result<Space> {
         let (free, total, reserve) = self.bodies.space()?;
         let lag = self.layers().lag();
+        let waiting_bytes = self.pressure.waiting_bytes();
+        let waiting_ms = self.pressure.waiting_ms();
         Ok(Space {
             free,
             total,
             reserve,
             lag,
+            waiting_bytes,
+            waiting_ms,
+            behind: lag > self.most_lag || waiting_bytes > WAITING_BYTES || waiting_ms > WAITING_MS,
             latched: self.latched.get().cloned(),
         })
     }

@@ -8,7 +8,7 @@ use mail::{
 
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
-    Destination, Effect, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
+    Destination, Effect, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
     NewMessage, Owner, Pending, Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement,
     Source, Space, Started, TraceEntry, Usage, Watch, Watched,
 };
@@ -122,6 +122,8 @@ pub trait Store: Send + Sync {
         mailbox: MailboxId,
         uids: RangeInclusive<u32>,
     ) -> Result<Vec<Message>>;
+    /// The messages with `\\Deleted` and their sizes, by UID, ascending.
+    fn deleted(&self, access: &Access, mailbox: MailboxId) -> Result<Vec<(Uid, u64)>>;
     /// What happened in a mailbox after `since`.
     fn changes_since(&self, access: &Access, mailbox: MailboxId, since: ModSeq) -> Result<Changes>;
     /// Appends messages, all or none.
@@ -170,6 +172,10 @@ pub trait Store: Send + Sync {
         mailbox: MailboxId,
         uids: Vec<Uid>,
     ) -> Pending<Vec<Uid>>;
+    /// Which mailboxes changed after a cursor, at most `max`: those of a person with what is
+    /// shared with it, those of a group, or with [`Owner::Domain`] all of the domain. The cursor
+    /// may be kept: it goes on after a restart.
+    fn feed(&self, access: &Access, of: Owner, after: FeedCursor, max: usize) -> Result<Feed>;
     /// Calls back after changes are visible, from a thread of the store; do not block in it.
     /// A call may come for nothing, none is missed from the moment this returns.
     fn watch(
@@ -181,12 +187,41 @@ pub trait Store: Send + Sync {
 
     // ---- queue -------------------------------------------------------------------------
 
-    /// Leases up to `max` rows that are due, oldest due first, for `lease_seconds`.
+    /// As [`Store::claim_within`], for a worker that has room for everything.
     fn claim(
         &self,
         worker: &str,
         now: Timestamp,
         lease_seconds: i64,
+        max: usize,
+    ) -> Result<Vec<Lease>> {
+        self.claim_within(worker, now, lease_seconds, max, usize::MAX)
+    }
+    /// Leases up to `max` rows that are due, for `lease_seconds`, to a worker with `room` for so
+    /// many more.
+    ///
+    /// Places are shared by [`crate::Priority`] (each gets twice what the next one gets; what one
+    /// does not use the others get), then equally among domains (mail that leaves: the senders'),
+    /// then equally among the destinations of each; within these the message that is due longest
+    /// comes first, its rows together. A domain, and a destination over all domains, has at most
+    /// as many rows in hand as places are left, so that one that is slow or dead does not use up
+    /// the workers.
+    fn claim_within(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_seconds: i64,
+        max: usize,
+        room: usize,
+    ) -> Result<Vec<Lease>>;
+    /// Leases rows with an attempt that began and was never settled, due or not: ascending by
+    /// id, behind `after`.
+    fn claim_started(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        lease_seconds: i64,
+        after: Option<QueueId>,
         max: usize,
     ) -> Result<Vec<Lease>>;
     /// Prolongs a lease. [`crate::Error::Stale`] when it is no longer the current one.
@@ -276,6 +311,12 @@ pub trait Store: Send + Sync {
     fn recent_traces(&self, access: &Access, max: usize) -> Result<Vec<TraceEntry>>;
     /// What an owner uses.
     fn usage(&self, access: &Access, owner: Owner) -> Result<Usage>;
+    /// Since when mail for this owner was refused for want of room ([`Store::note_full`]), with
+    /// nothing stored or removed in between. Not for persons.
+    fn full_since(&self, access: &Access, owner: Owner) -> Result<Option<Timestamp>>;
+    /// Writes down that mail for this owner is refused for want of room; answers since when. A
+    /// repeat keeps the first time for as long as the usage stays the same. Not for persons.
+    fn note_full(&self, access: &Access, owner: Owner) -> Pending<Timestamp>;
     /// Removes all rows of a person, a group or, with [`Owner::Domain`], of the whole domain:
     /// mailboxes, messages, rights, subscriptions; with the domain also queue, kv, settings and
     /// trace. Works in steps of bounded size; each is a commit of its own.

@@ -45,6 +45,13 @@ pub struct Space {
     pub reserve: u64,
     /// Bytes of records not yet in the durable index.
     pub lag: u64,
+    /// Bytes of operations that wait for their sync.
+    pub waiting_bytes: u64,
+    /// How long the oldest of these has waited, in milliseconds.
+    pub waiting_ms: u64,
+    /// Is the store so far behind that no mail should be taken now (451)? The bounds: 64 MiB or 2 s
+    /// of waiting operations, three checkpoints of rows not yet in the index.
+    pub behind: bool,
     /// Why the store takes no more changes, if so.
     pub latched: Option<String>,
 }

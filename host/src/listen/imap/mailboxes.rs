@@ -61,14 +61,8 @@ impl Account {
         let mailbox = self.mailbox(name)?;
         let mut status = status(&mailbox.status);
         if deleted_size == DeletedSize::Counted && status.deleted > 0 {
-            let messages = self
-                .store
-                .rows(&self.access, mailbox.id, 1..=u32::MAX)
-                .or_refusal()?;
-            let deleted = messages
-                .iter()
-                .filter(|message| message.flags.contains(store::Flags::DELETED));
-            status.deleted_size = deleted.map(|message| message.size).sum();
+            let deleted = self.store.deleted(&self.access, mailbox.id).or_refusal()?;
+            status.deleted_size = deleted.iter().map(|(_, size)| size).sum();
         }
         Ok(Answer::Status(status))
     }

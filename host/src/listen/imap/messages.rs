@@ -174,25 +174,10 @@ impl Account {
         mailbox: MailboxId,
         within: Option<Vec<Uid>>,
     ) -> Answered {
-        if self
-            .store
-            .mailbox(&self.access, mailbox)
-            .or_refusal()?
-            .status
-            .deleted
-            == 0
-        {
-            return Ok(Answer::Expunged(Vec::new()));
-        }
-        let messages = self
-            .store
-            .rows(&self.access, mailbox, 1..=u32::MAX)
-            .or_refusal()?;
-        let marked = messages
-            .iter()
-            .filter(|message| message.flags.contains(store::Flags::DELETED));
-        let uids = marked.map(|message| message.uid);
-        let uids: Vec<Uid> = uids
+        let marked = self.store.deleted(&self.access, mailbox).or_refusal()?;
+        let uids: Vec<Uid> = marked
+            .into_iter()
+            .map(|(uid, _)| uid)
             .filter(|uid| {
                 within
                     .as_ref()

@@ -2,11 +2,13 @@
 
 use mail::{ForwardPath, Mailbox, Outcome};
 use routing::{Answers, Decision, DnsAnswer, Request, Sender, Target, Way, route};
-use store::{QueueRow, Work};
+use store::{Action, Owner, QueueRow, Quota, Work};
 
 use super::Progress;
 use crate::intake::internal::outcome;
-use crate::intake::{Ledger, MAILBOX_ONLY, STAGE_ROUTE, Trust, actions_for, entering, over_quota};
+use crate::intake::{
+    Ledger, MAILBOX_ONLY, STAGE_ROUTE, Trust, actions_for, entering, over_quota, quotas_of,
+};
 use crate::outflow::attempt::Attempt;
 use crate::outflow::effects;
 
@@ -33,11 +35,16 @@ const fn is_mailbox(target: &Target) -> bool {
     matches!(target, Target::Mailbox { .. })
 }
 
-/// The first of the targets that has no room. They are all the recipient's own: the row waits
+/// The postmaster can always be written to.
+fn is_for_postmaster(row: &QueueRow) -> bool {
+    row.address.localpart().is_postmaster() || row.original == "postmaster"
+}
+
+/// The first of the targets that has no room. A look ahead: the commit decides. They are all the recipient's own: the row waits
 /// as a whole.
 fn first_full<'t>(attempt: &Attempt<'_>, targets: &'t [Target]) -> Option<&'t Mailbox> {
     let row = &attempt.lease.row;
-    if row.address.localpart().is_postmaster() || row.original == "postmaster" {
+    if is_for_postmaster(row) {
         return None;
     }
     let mut ledger = Ledger::new(attempt.site, Trust::Numbers);
@@ -107,7 +114,18 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
             let actions = targets
                 .iter()
                 .flat_map(|target| actions_for(attempt.site, target, None, attempt.now));
-            Progress::Continue(actions.collect())
+            let mut actions: Vec<Action> = actions.collect();
+            let row = &attempt.lease.row;
+            if !is_for_postmaster(row) {
+                let (_, of_domain) = quotas_of(attempt.site, row.domain, Owner::Domain);
+                return Progress::Continue(actions, of_domain);
+            }
+            for action in &mut actions {
+                if let Action::Mailbox { quota, .. } = action {
+                    *quota = Quota::NONE;
+                }
+            }
+            Progress::Continue(actions, Quota::NONE)
         }
     }
 }

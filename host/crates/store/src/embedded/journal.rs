@@ -116,6 +116,14 @@ impl Log for Journal {
         self.checkpoints.consider(self.position());
     }
 
+    /// Often enough for the next checkpoint, and no oftener: an idle server sleeps.
+    fn pause(&self) -> Duration {
+        let most = Duration::from_secs(1);
+        self.checkpoints
+            .interval
+            .clamp(Duration::from_millis(50), most)
+    }
+
     fn close(&mut self) {
         self.checkpoints.finish(self.position());
     }

@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ids::Ids;
 use crate::rows::{BodyRow, CheckpointRow, decode};
@@ -390,6 +390,10 @@ impl Log for Locked {
 
     fn applied(&mut self) {
         self.journal.applied();
+    }
+
+    fn pause(&self) -> Duration {
+        self.journal.pause()
     }
 
     fn close(&mut self) {

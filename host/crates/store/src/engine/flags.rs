@@ -49,8 +49,12 @@ impl Tx<'_> {
                 is_changed = true;
                 row.count(&message, -1);
                 tx.delete(keys::change(domain, id, message.changed, uid));
+                if message.flags.contains(Flags::DELETED) {
+                    tx.delete(keys::deleted_at(domain, id, uid));
+                }
                 (message.flags, message.keywords, message.changed) = (flags, keywords, modseq);
                 row.count(&message, 1);
+                tx.index_deleted(domain, id, uid, &message);
                 tx.put_raw(keys::change(domain, id, modseq, uid), Vec::new());
                 tx.put(key, &message);
             }

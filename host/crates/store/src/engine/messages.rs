@@ -82,10 +82,25 @@ impl Tx<'_> {
             content: incoming.content,
         };
         row.count(&message, 1);
+        self.index_deleted(domain, id, uid, &message);
         self.put(keys::message(domain, id, uid), &message);
         self.put_raw(keys::change(domain, id, modseq, uid), Vec::new());
         self.name_content(domain, incoming.content)?;
         Ok((uid, email))
+    }
+
+    /// Keeps the list of messages with `\\Deleted`, so that EXPUNGE and STATUS need not look at
+    /// the others.
+    pub(crate) fn index_deleted(
+        &mut self,
+        domain: DomainId,
+        id: MailboxId,
+        uid: Uid,
+        message: &MessageRow,
+    ) {
+        if message.flags.contains(Flags::DELETED) {
+            self.put(keys::deleted_at(domain, id, uid), &message.size);
+        }
     }
 
     pub(crate) fn append(
@@ -212,6 +227,9 @@ impl Tx<'_> {
     ) {
         row.count(message, -1);
         row.expunge_log += 1;
+        if message.flags.contains(Flags::DELETED) {
+            self.delete(keys::deleted_at(domain, id, uid));
+        }
         self.delete(keys::message(domain, id, uid));
         self.delete(keys::change(domain, id, message.changed, uid));
         self.put_raw(keys::expunged(domain, id, modseq, uid), Vec::new());
@@ -227,10 +245,10 @@ impl Tx<'_> {
         if over == 0 {
             return Ok(());
         }
-        let prefix = keys::expunges(domain, id);
+        // What is before the floor is deleted, and in memory until the next checkpoint.
         let old = self.range(
-            &prefix,
-            &keys::after(&prefix),
+            &keys::expunges_at(domain, id, row.expunge_floor),
+            &keys::after(&keys::expunges(domain, id)),
             Order::Ascending,
             over as usize,
         )?;
@@ -262,6 +280,9 @@ impl Tx<'_> {
             row.count(&message, -1);
             usage.bytes += message.size;
             usage.messages += 1;
+            if message.flags.contains(Flags::DELETED) {
+                self.delete(keys::deleted_at(domain, id, keys::uid_of(&key)));
+            }
             self.delete(keys::change(
                 domain,
                 id,

@@ -6,16 +6,19 @@
 
 mod accept;
 pub(crate) mod access;
+pub(crate) mod agenda;
 mod bodies;
 pub(crate) mod brought;
+pub(crate) mod claim;
 mod effects;
+pub(crate) mod feed;
 mod flags;
 mod kv;
 mod mailboxes;
 mod messages;
 pub(crate) mod names;
 mod operations;
-mod owners;
+pub(crate) mod owners;
 pub(crate) mod purge;
 mod queue;
 pub(crate) mod reads;

@@ -1,9 +1,11 @@
 //! What owners use, and their limits.
 
-use mail::DomainId;
+use mail::{Access, DomainId, Timestamp};
 
 use crate::engine::Tx;
-use crate::view::ViewExt;
+use crate::engine::access::site;
+use crate::rows::FullRow;
+use crate::view::{View, ViewExt};
 use crate::{Error, Owner, Quota, Result, Usage, keys};
 
 impl Tx<'_> {
@@ -40,6 +42,21 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Since when the owner has had no room: from now on, unless it was noted before and nothing
+    /// was stored or removed since.
+    pub(crate) fn note_full(&mut self, access: &Access, owner: Owner) -> Result<Timestamp> {
+        if let Some(since) = full_since(self, access, owner)? {
+            return Ok(since);
+        }
+        let key = keys::usage(access.domain(), owner);
+        let row = FullRow {
+            since: self.now,
+            usage: self.row(&key)?.unwrap_or_default(),
+        };
+        self.put(keys::full(access.domain(), owner), &row);
+        Ok(self.now)
+    }
+
     /// Takes from the usage of an owner and of the domain.
     pub(crate) fn refund(&mut self, domain: DomainId, owner: Owner, less: Usage) -> Result<()> {
         let owners = if owner == Owner::Domain {
@@ -60,4 +77,19 @@ impl Tx<'_> {
         }
         Ok(())
     }
+}
+
+/// Since when mail for the owner was refused, with nothing stored or removed in between.
+pub(crate) fn full_since<V: View + ?Sized>(
+    view: &V,
+    access: &Access,
+    owner: Owner,
+) -> Result<Option<Timestamp>> {
+    site(access)?;
+    let domain = access.domain();
+    let Some(row) = view.row::<FullRow>(&keys::full(domain, owner))? else {
+        return Ok(None);
+    };
+    let usage: Usage = view.row(&keys::usage(domain, owner))?.unwrap_or_default();
+    Ok((usage == row.usage).then_some(row.since))
 }

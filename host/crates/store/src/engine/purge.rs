@@ -23,6 +23,7 @@ impl Tx<'_> {
     pub(crate) fn remove_owner(&mut self, access: &Access, owner: Owner) -> Result<Progress> {
         manage(access, owner)?;
         let domain = access.domain();
+        self.delete(keys::full(domain, owner));
         match owner {
             Owner::Domain => self.remove_domain(domain),
             Owner::Group(_) => {

@@ -6,6 +6,7 @@ use crate::accept::Accepted;
 use crate::engine::Tx;
 use crate::engine::accept::{Addressee, check_work};
 use crate::engine::access::administer;
+use crate::engine::agenda::Turn;
 use crate::queue::{Lease, Parked, ParkedReason, QueueId, Settled, Settlement, Started, is_site};
 use crate::rows::{DepthRow, WorkRow};
 use crate::view::{View, ViewExt};
@@ -38,12 +39,12 @@ impl Tx<'_> {
         let id = QueueId(self.ids.next());
         self.name_content(domain, row.content)?;
         self.put(keys::queue_at(id), &domain.0);
-        self.change_work(domain, id, None, Some(row), quota)?;
+        self.change_work(domain, id, None, Some(row), quota, Turn::Kept)?;
         Ok(id)
     }
 
-    fn dequeue(&mut self, domain: DomainId, id: QueueId, row: &WorkRow) -> Result<()> {
-        self.change_work(domain, id, Some(row), None, &Quota::NONE)?;
+    fn dequeue(&mut self, domain: DomainId, id: QueueId, row: &WorkRow, turn: Turn) -> Result<()> {
+        self.change_work(domain, id, Some(row), None, &Quota::NONE, turn)?;
         self.delete(keys::queue_at(id));
         self.drop_content(domain, row.content)
     }
@@ -56,9 +57,13 @@ impl Tx<'_> {
         old: Option<&WorkRow>,
         new: Option<&WorkRow>,
         quota: &Quota,
+        turn: Turn,
     ) -> Result<()> {
+        self.schedule(domain, id, old, new, turn)?;
         if let Some(old) = old {
-            self.delete(keys::due(old.due, id));
+            if old.started.is_some() {
+                self.delete(keys::started(id));
+            }
             self.delete(keys::by_channel(
                 domain,
                 old.work.channel(),
@@ -82,7 +87,9 @@ impl Tx<'_> {
             return Ok(());
         };
         self.put(keys::queue(domain, id), new);
-        self.put(keys::due(new.due, id), &domain.0);
+        if new.started.is_some() {
+            self.put(keys::started(id), &domain.0);
+        }
         self.put_raw(
             keys::by_channel(domain, new.work.channel(), new.created, id),
             Vec::new(),
@@ -122,6 +129,7 @@ impl Tx<'_> {
         let mut row: WorkRow = self.row(&keys::queue(domain, id))?.ok_or(Error::Stale)?;
         row.started = Some(started.clone());
         self.put(keys::queue(domain, id), &row);
+        self.put(keys::started(id), &domain.0);
         Ok(())
     }
 
@@ -161,7 +169,9 @@ impl Tx<'_> {
             ..row.clone()
         };
         match settled {
-            Settled::Done | Settled::Failed => return self.dequeue(domain, id, &row),
+            Settled::Done | Settled::Failed => {
+                return self.dequeue(domain, id, &row, Turn::Taken);
+            }
             Settled::Retry {
                 due,
                 status,
@@ -173,7 +183,11 @@ impl Tx<'_> {
                 new.delay_told = *delay_told;
             }
             Settled::Parked(parked) => park(&mut new, parked)?,
-            Settled::Continue { actions, pieces } => {
+            Settled::Continue {
+                actions,
+                pieces,
+                domain_quota,
+            } => {
                 let (content, size) = match pieces {
                     Some(pieces) => self.new_content(domain, domain, &[], pieces)?,
                     None => (row.content, row.size),
@@ -187,7 +201,7 @@ impl Tx<'_> {
                     thread: row.thread,
                     content,
                     size,
-                    domain_quota: &Quota::NONE,
+                    domain_quota,
                 };
                 let mut next = Accepted {
                     envelope: row.envelope.id,
@@ -197,10 +211,17 @@ impl Tx<'_> {
                 self.act_all(&to, actions, &mut next)?;
                 self.drop_if_unnamed(domain, content)?;
                 accepted.push(next);
-                return self.dequeue(domain, id, &row);
+                return self.dequeue(domain, id, &row, Turn::Taken);
             }
         }
-        self.change_work(domain, id, Some(&row), Some(&new), &Quota::NONE)
+        self.change_work(
+            domain,
+            id,
+            Some(&row),
+            Some(&new),
+            &Quota::NONE,
+            Turn::Taken,
+        )
     }
 
     pub(crate) fn retry_now(&mut self, access: &Access, id: QueueId) -> Result<()> {
@@ -253,7 +274,7 @@ impl Tx<'_> {
         }
         let mut new = row.clone();
         edit(&mut new, self.now)?;
-        self.change_work(domain, id, Some(&row), Some(&new), &Quota::NONE)?;
+        self.change_work(domain, id, Some(&row), Some(&new), &Quota::NONE, Turn::Kept)?;
         // A worker whose lease ran out must not settle what was decided here.
         self.end_lease(id);
         Ok(())
@@ -261,7 +282,7 @@ impl Tx<'_> {
 
     pub(crate) fn remove(&mut self, access: &Access, id: QueueId) -> Result<()> {
         let (domain, row) = find(self, access, id)?;
-        self.dequeue(domain, id, &row)?;
+        self.dequeue(domain, id, &row, Turn::Kept)?;
         self.end_lease(id);
         Ok(())
     }
@@ -277,7 +298,7 @@ impl Tx<'_> {
         let Some(row) = self.row::<WorkRow>(&keys::queue(domain, id))? else {
             return Ok(());
         };
-        self.dequeue(domain, id, &row)?;
+        self.dequeue(domain, id, &row, Turn::Kept)?;
         self.end_lease(id);
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::queue::{Depth, QueueFilter, QueueId, QueueRow, is_site};
 use crate::rows::{ContentRow, DepthRow, KvRow, MailboxRow, MessageRow, TraceRow, WorkRow, decode};
 use crate::store::SHARED_ROOT;
 use crate::view::{Order, View, ViewExt, Walk};
-use crate::{Error, KvEntry, Mailbox, Owner, Result, Rights, TraceEntry, Usage};
+use crate::{Error, Flags, KvEntry, Mailbox, Owner, Result, Rights, TraceEntry, Usage};
 
 type Dyn<'a> = &'a dyn View;
 
@@ -127,6 +127,30 @@ pub(crate) fn rows(
         Ok(Walk::Continue(()))
     })?;
     Ok(messages)
+}
+
+pub(crate) fn deleted(view: Dyn<'_>, access: &Access, id: MailboxId) -> Result<Vec<(Uid, u64)>> {
+    let row = open(view, access, id, Rights::READ)?;
+    let domain = access.domain();
+    let listed = view.prefix(&keys::deleted(domain, id), usize::MAX)?;
+    if listed.len() == row.deleted as usize {
+        let listed = listed.into_iter();
+        return listed
+            .map(|(key, size)| Ok((keys::uid_of(&key), decode(&size)?)))
+            .collect();
+    }
+    // Marked before there was a list.
+    let mut marked = Vec::new();
+    let messages = keys::messages(domain, id);
+    let end = keys::after(&messages);
+    view.walk(&messages, &end, Order::Ascending, &mut |key, value| {
+        let message: MessageRow = decode(value)?;
+        if message.flags.contains(Flags::DELETED) {
+            marked.push((keys::uid_of(key), message.size));
+        }
+        Ok(Walk::Continue(()))
+    })?;
+    Ok(marked)
 }
 
 pub(crate) fn changes_since(

@@ -10,6 +10,7 @@
 use mail::{DomainId, MailboxId, Tenant, UidValidity};
 
 use crate::engine::Tx;
+use crate::engine::agenda::Turn;
 use crate::engine::queue::park;
 use crate::keys::{self, Key, Table};
 use crate::queue::{Parked, ParkedReason, QueueId};
@@ -81,7 +82,14 @@ impl Tx<'_> {
             park(&mut new, &parked)?;
             let domain = DomainId(keys::number_of(&key));
             let id = QueueId(keys::last_number(&key));
-            self.change_work(domain, id, Some(&row), Some(&new), &Quota::NONE)?;
+            self.change_work(
+                domain,
+                id,
+                Some(&row),
+                Some(&new),
+                &Quota::NONE,
+                Turn::Kept,
+            )?;
             count += 1;
         }
         Ok((count, next))

@@ -94,6 +94,36 @@ fn rows_keep_their_bytes() {
     check(BodyAtRow::File, "0101");
     check(DepthRow { rows: 1, parked: 2 }, "010102");
     check(
+        FeedRow {
+            owner: Owner::Domain,
+        },
+        "0100",
+    );
+    check(
+        FullRow {
+            since: Timestamp(5),
+            usage: Usage {
+                bytes: 300,
+                messages: 2,
+            },
+        },
+        "010aac0202",
+    );
+    check(
+        GoneRow {
+            length: 3,
+            floor: FeedCursor::START,
+        },
+        "01030000",
+    );
+    check(
+        NodeRow {
+            first: (Timestamp(5), 300),
+            served: Timestamp(i64::MIN),
+        },
+        "010aac02ffffffffffffffffff01",
+    );
+    check(
         KvRow {
             expires: Some(Timestamp(5)),
             value: vec![1, 2],

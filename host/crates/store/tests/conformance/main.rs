@@ -1,5 +1,7 @@
 //! What every backend must do: a table of scenarios and a model, run against both.
 
+mod fairness;
+mod feed;
 mod isolation;
 mod mailboxes;
 mod messages;
@@ -40,6 +42,7 @@ scenarios! {
         flags_and_keywords_change_with_one_sequence,
         a_copy_has_its_own_identity_and_a_move_keeps_it,
         i18_changes_since_tells_what_came_changed_and_went,
+        i18_the_log_of_expunges_is_bounded_and_says_so,
         i18_a_change_after_the_asked_sequence_is_left_alone,
         i05_an_append_is_all_or_nothing,
         quota_is_exact_in_the_commit,
@@ -55,6 +58,16 @@ scenarios! {
         an_attempt_that_began_is_remembered,
         depth_is_counted_by_domain_and_channel,
         a_worker_is_woken_when_something_is_due;
+    fairness:
+        one_domains_many_rows_do_not_delay_anothers_one,
+        an_attempt_that_began_is_found_among_many;
+    feed:
+        a_feed_tells_which_mailboxes_changed_also_after_a_restart,
+        a_feed_is_of_those_who_may_see_it,
+        a_cursor_of_a_future_that_did_not_happen_is_told_so,
+        messages_to_be_expunged_are_listed,
+        since_when_somebody_is_full_counts_from_the_first_refusal,
+        a_row_from_the_queue_keeps_to_the_domains_quota_in_its_commit;
     operations:
         c01_a_repeated_operation_gets_the_first_answer,
         a_refused_operation_changes_nothing,

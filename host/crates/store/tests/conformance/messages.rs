@@ -313,6 +313,43 @@ pub(crate) fn i18_changes_since_tells_what_came_changed_and_went(world: &World) 
     assert_eq!(told, 4);
 }
 
+pub(crate) fn i18_the_log_of_expunges_is_bounded_and_says_so(world: &World) {
+    const LOG: u32 = 10_000;
+    let ann = person(1, ANN);
+    let store = world.store();
+    let piece = world.body(b"m");
+    let mut last = None;
+    for _ in 0..=(LOG / 1_000) {
+        let messages = (0..1_000).map(|_| NewMessage::new(vec![piece.clone()]));
+        let appended = store.append(&ann, world.op(), Place::Inbox(ANN), messages.collect());
+        last = appended.wait().unwrap().pop();
+    }
+    let mailbox = last.unwrap().mailbox;
+    let modseq = || store.mailbox(&ann, mailbox).unwrap().status.highest_modseq;
+    let expunge = |uids: std::ops::RangeInclusive<u32>| {
+        let uids = uids.map(Uid).collect();
+        store
+            .expunge(&ann, world.op(), mailbox, uids)
+            .wait()
+            .unwrap()
+            .len()
+    };
+    let before = modseq();
+    assert_eq!(expunge(1..=400), 400);
+    let between = modseq();
+    for first in (401..=LOG).step_by(600) {
+        expunge(first..=first + 599);
+    }
+    let log = |since| {
+        let changes = store.changes_since(&ann, mailbox, since).unwrap();
+        (changes.expunged.len(), changes.complete)
+    };
+    assert_eq!(log(before), (LOG as usize, true), "it is just full");
+    assert_eq!(expunge(LOG + 1..=LOG + 1), 1);
+    assert_eq!(log(before), (LOG as usize, false), "the oldest is dropped");
+    assert_eq!(log(between), (LOG as usize - 399, true));
+}
+
 pub(crate) fn i18_a_change_after_the_asked_sequence_is_left_alone(world: &World) {
     let ann = person(1, ANN);
     let store = world.store();

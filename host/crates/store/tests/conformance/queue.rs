@@ -225,6 +225,7 @@ pub(crate) fn the_next_stages_take_the_place_of_a_row(world: &World) {
     let next = Settled::Continue {
         actions,
         pieces: Some(pieces),
+        domain_quota: store::Quota::NONE,
     };
     let accepted = store
         .complete(&lease, Settlement::new(world.op(), next))
@@ -247,6 +248,7 @@ pub(crate) fn the_next_stages_take_the_place_of_a_row(world: &World) {
     let next = Settled::Continue {
         actions: vec![inbox(BOB)],
         pieces: None,
+        domain_quota: store::Quota::NONE,
     };
     let accepted = store
         .complete(&lease, Settlement::new(world.op(), next))

@@ -6,3 +6,4 @@ mod failing;
 mod full;
 mod opening;
 mod script;
+mod slow;
