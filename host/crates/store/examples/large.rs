@@ -31,7 +31,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["mailbox"] => in_temporary(|path| mailbox(path)),
+        ["mailbox"] => in_temporary(mailbox),
         ["mailbox", path] => mailbox(Path::new(path)),
         ["queue", rows] => in_temporary(|path| queue(path, count(rows))),
         ["queue", rows, path] => queue(Path::new(path), count(rows)),
