@@ -18,9 +18,9 @@ use crate::shared::{Event, Shared};
 use crate::view::{View, ViewExt};
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
-    Destination, Effect, Error, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
-    NewMessage, Owner, Piece, Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source,
-    Space, Started, Store, TraceEntry, Usage, Watch, Watched, keys,
+    Destination, Effect, Error, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox,
+    Message, NewMailbox, NewMessage, Owner, Piece, Place, QueueFilter, QueueId, QueueRow, Result,
+    Rights, Settlement, Source, Space, Started, Store, TraceEntry, Usage, Watch, Watched, keys,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,

@@ -8,9 +8,9 @@ use mail::{
 
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
-    Destination, Effect, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox, Message, NewMailbox,
-    NewMessage, Owner, Pending, Place, QueueFilter, QueueId, QueueRow, Result, Rights, Settlement,
-    Source, Space, Started, TraceEntry, Usage, Watch, Watched,
+    Destination, Effect, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox, Message,
+    NewMailbox, NewMessage, Owner, Pending, Place, QueueFilter, QueueId, QueueRow, Result, Rights,
+    Settlement, Source, Space, Started, TraceEntry, Usage, Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.

@@ -82,14 +82,7 @@ impl Tx<'_> {
             park(&mut new, &parked)?;
             let domain = DomainId(keys::number_of(&key));
             let id = QueueId(keys::last_number(&key));
-            self.change_work(
-                domain,
-                id,
-                Some(&row),
-                Some(&new),
-                &Quota::NONE,
-                Turn::Kept,
-            )?;
+            self.change_work(domain, id, Some(&row), Some(&new), &Quota::NONE, Turn::Kept)?;
             count += 1;
         }
         Ok((count, next))
