@@ -36,9 +36,9 @@ usage: cargo xtask COMMAND
   demo [--exit]         build everything and show Postroom at work; --exit ends after the tour
   test [FILTER...]      build everything and run all tests, end to end ones too
   ci                    what .ci/run runs: format, lints, tidy, docs, demo --exit, test
-  bench [SCENARIO...] [--quick]
+  bench [SCENARIO...] [--quick] [--minutes N] [--gigabytes N] [--mailbox MESSAGES]
                         measure the release build, beside Postfix and Dovecot where they are
-                        installed; results go to docs/performance.md
+                        installed; results go to docs/performance.md (bench/README.md)
   plugins [--way WAY]   build the bundled plugins and the hostile test guests
   wasm-target [--way WAY]
                         make the wasm32-unknown-unknown target available;

@@ -14,7 +14,7 @@ pub(crate) const KINDS: [&str; 4] = ["select", "append", "flag", "expunge"];
 /// Connections that fill it.
 const FILLING: usize = 64;
 /// A server that needs long for one is not asked as often as it should be: each kind ends here.
-const AT_MOST: Duration = Duration::from_secs(15);
+const AT_MOST: Duration = Duration::from_secs(8);
 
 /// Fills the mailbox by SMTP, then opens it, appends, marks and expunges messages all over it, one
 /// by one; one outcome for each of [`KINDS`].

@@ -32,6 +32,7 @@ const CONNECTIONS: usize = 16;
 const AT_LEAST: Duration = Duration::from_secs(12);
 /// Nothing has changed for so long: it has settled.
 const QUIET: Duration = Duration::from_secs(3);
+const QUIET_QUICK: Duration = Duration::from_secs(1);
 const AT_MOST: Duration = Duration::from_secs(120);
 
 pub(super) async fn disk(bench: &Bench<'_>) -> anyhow::Result<String> {
@@ -100,8 +101,9 @@ async fn settle(postroom: &Postroom, is_quick: bool) -> anyhow::Result<bool> {
     if can_compact {
         postroom.command(&["store", "compact"])?;
     }
+    let quiet = if is_quick { QUIET_QUICK } else { QUIET };
     let (mut last, mut since) = (used(&postroom.data()), Instant::now());
-    while since.elapsed() < QUIET && start.elapsed() < AT_MOST {
+    while since.elapsed() < quiet && start.elapsed() < AT_MOST {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let now = used(&postroom.data());
         if now != last {

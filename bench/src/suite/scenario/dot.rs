@@ -32,7 +32,7 @@ pub(super) async fn dot(bench: &Bench<'_>) -> anyhow::Result<String> {
                 kind: Kind::Letters,
             },
             messages: if bench.options.quick {
-                messages / 5
+                messages / 10
             } else {
                 messages
             },

@@ -54,7 +54,7 @@ pub(super) async fn mailbox(bench: &Bench<'_>) -> anyhow::Result<String> {
         }
     }
     Ok(format!(
-        "Messages of {SIZE} bytes in one INBOX, by one IMAP connection (TLS) that has it open; each {times} times, all over the mailbox, or as often as 15 s allow. Median in ms (p99), and the server's processor time for one.\n\n{}",
+        "Messages of {SIZE} bytes in one INBOX, by one IMAP connection (TLS) that has it open; each {times} times, all over the mailbox, or as often as 8 s allow. Median in ms (p99), and the server's processor time for one.\n\n{}",
         curve(&rows)
     ))
 }

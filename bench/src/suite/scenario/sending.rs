@@ -148,6 +148,10 @@ pub(super) async fn accept(bench: &Bench<'_>, size: Size) -> anyhow::Result<Stri
         Size::Mib5 => bench.rounds().min(2),
         _ => bench.rounds(),
     };
+    let seconds = match size {
+        Size::Kib10 => bench.seconds(),
+        _ => bench.seconds().min(2.0),
+    };
     let mut page = format!(
         "Messages of {} KiB to one recipient each, over {} domains; PIPELINING; latency from the final dot to 250. {text}\n\n",
         size.bytes() / 1024,
@@ -157,7 +161,6 @@ pub(super) async fn accept(bench: &Bench<'_>, size: Size) -> anyhow::Result<Stri
         let mut runs = all_runs(&targets);
         for _ in 0..rounds {
             for (target, runs) in targets.iter().zip(&mut runs) {
-                let seconds = bench.seconds();
                 runs.take(accept_run(target, &people, connections, size.bytes(), seconds).await);
             }
         }
