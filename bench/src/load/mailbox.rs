@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::{Meter, Outcome, Part, accept};
+use super::fill::by_smtp;
+use super::{Meter, Outcome, Part};
 use crate::arguments::{Accept, Mailbox, Sending};
 use crate::client::Imap;
 use crate::message::{Kind, Messages};
@@ -121,26 +122,20 @@ impl Steps {
 }
 
 async fn fill(options: &Mailbox) -> anyhow::Result<()> {
-    let filled = accept::run(&Accept {
-        sending: Sending {
-            smtp: options.smtp,
-            to: vec![options.user.clone()],
-            size: options.size,
-            kind: Kind::Letters,
-        },
+    let sending = Sending {
+        smtp: options.smtp,
+        to: vec![options.user.clone()],
+        size: options.size,
+        kind: Kind::Letters,
+    };
+    let accept = Accept {
+        sending,
         connections: FILLING.min(options.messages),
         messages: options.messages,
         seconds: None,
         rate: None,
         recipients: 1,
         pid: Vec::new(),
-    })
-    .await?;
-    ensure!(
-        filled.errors == 0,
-        "{} messages were refused: {}",
-        filled.errors,
-        filled.first_error.unwrap_or_default()
-    );
-    Ok(())
+    };
+    by_smtp(&accept).await.map(drop)
 }

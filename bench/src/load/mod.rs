@@ -5,7 +5,7 @@ pub(crate) mod deliver;
 pub(crate) mod dot;
 pub(crate) mod drain;
 pub(crate) mod fetch;
-mod fill;
+pub(crate) mod fill;
 pub(crate) mod mailbox;
 
 use std::fmt;

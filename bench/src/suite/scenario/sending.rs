@@ -7,6 +7,7 @@ use super::super::rounds::{Runs, Target};
 use super::super::table::{ratio, table};
 use super::{Bench, Size};
 use crate::arguments::{Accept, Deliver, Sending};
+use crate::load::fill::by_smtp;
 use crate::load::{Outcome, accept as accept_load, deliver as deliver_load};
 use crate::message::Kind;
 
@@ -34,7 +35,7 @@ pub(super) async fn accept_run(
     accepted(target, &options).await
 }
 
-/// Sends so many messages, all of which must be taken.
+/// Sends until so many messages were taken.
 pub(super) async fn fill(
     target: &Target,
     people: &[String],
@@ -46,14 +47,7 @@ pub(super) async fn fill(
         messages,
         ..accept_options(target, people, size)
     };
-    let outcome = accepted(target, &options).await?;
-    ensure!(
-        outcome.errors == 0,
-        "{} messages were refused: {}",
-        outcome.errors,
-        outcome.first_error.unwrap_or_default()
-    );
-    Ok(outcome)
+    by_smtp(&options).await
 }
 
 /// What most runs have in common: one connection, one message.
