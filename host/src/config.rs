@@ -8,6 +8,7 @@ mod check;
 mod directory;
 mod listeners;
 mod reference;
+mod store;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use mail::Domain;
 use mail::limits::Limits;
 use serde::{Deserialize, Serialize};
 
+pub use self::store::Store;
 pub use channel::{Channel, ChannelKind, ChannelTls};
 pub use directory::{Directory, DirectoryKind};
 pub use listeners::Listeners;
@@ -41,6 +43,8 @@ pub struct Config {
     pub tls: Tls,
     /// Bounds on what a peer can make this server do.
     pub limits: Limits,
+    /// How the mail store gives room back.
+    pub store: Store,
     /// Who knows the domains and people.
     pub directory: Directory,
     /// How people name themselves at login.
@@ -158,6 +162,7 @@ impl Default for Config {
             listen: Listeners::default(),
             tls: Tls::default(),
             limits: Limits::default(),
+            store: Store::default(),
             directory: Directory::default(),
             login: Login::default(),
             trusted_networks: Vec::new(),

@@ -108,6 +108,7 @@ impl Server {
             stop: Arc::clone(&trigger),
             bound: Arc::clone(&bound),
             tokens: Arc::default(),
+            tasks: admin::Tasks::default(),
         };
         let front = Front::new(api.clone());
         for listener in listeners {
@@ -360,12 +361,12 @@ async fn prepare_domains(site: &Arc<Site>) -> anyhow::Result<()> {
 async fn open_store(config: &Config, note: &Note) -> anyhow::Result<Arc<dyn Store>> {
     let path = config.data.join("store");
     let limits = &config.limits;
-    let settings = store::Config {
+    let settings = config.store.apply(store::Config {
         disk_reserve_bytes: limits.disk_reserve_bytes,
         disk_reserve_percent: limits.disk_reserve_percent,
         at_least: note.read(),
         ..store::Config::default()
-    };
+    });
     let opened =
         tokio::task::spawn_blocking(move || store::Embedded::open(&path, settings)).await?;
     let store: Arc<dyn Store> = Arc::new(opened?);

@@ -52,6 +52,7 @@ impl Settings {
         wanted.listen = now.listen;
         wanted.tls = now.tls;
         wanted.dns = now.dns;
+        wanted.store = now.store;
         wanted.directory = now.directory;
         wanted.login = now.login;
         wanted.program = now.program;
@@ -83,6 +84,7 @@ fn fixed(now: &Config, wanted: &Config) -> Vec<&'static str> {
         ("listen", listen(now) != listen(wanted)),
         ("tls", now.tls != wanted.tls),
         ("dns", now.dns != wanted.dns),
+        ("store", now.store != wanted.store),
         ("directory", now.directory != wanted.directory),
         ("login", now.login != wanted.login),
         ("program", now.program != wanted.program),

@@ -28,6 +28,7 @@ mod session;
 mod status;
 mod tokens;
 mod trail;
+mod upkeep;
 mod users;
 
 use std::path::Path;
@@ -48,6 +49,7 @@ pub(crate) use caller::{Caller, Reach};
 pub(crate) use error::ApiError;
 pub(crate) use https::{Front, attend};
 pub(crate) use tokens::Tokens;
+pub(crate) use upkeep::{Tasks, compacted, show_checked, show_stats};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -56,6 +58,7 @@ pub(crate) struct Api {
     pub(crate) stop: Arc<ShutdownTrigger>,
     pub(crate) bound: Arc<Vec<(String, std::net::SocketAddr)>>,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) tasks: Tasks,
 }
 
 /// Largest component that can be uploaded.

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::{
-    Api, aliases, domains, explain, groups, plugins, queue, session, status, trail, users,
+    Api, aliases, domains, explain, groups, plugins, queue, session, status, trail, upkeep, users,
 };
 
 /// Who may make a call, about objects within reach: see [`super::caller`].
@@ -155,6 +155,15 @@ routes! {
         "Tries an entry now, or with `all` every one within reach. `postroom queue retry`";
     Administrator delete "/v1/queue/{entry}" => queue::remove,
         "Removes an entry for good; nobody is told. `postroom queue remove`";
+
+    Site post "/v1/store/stats" => upkeep::stats,
+        "Begins to count what the store has and what it takes on the disk; `GET /v1/store/task` has the answer. `postroom store stats`";
+    Site post "/v1/store/check" = r#"{"deep": false}"# => upkeep::check,
+        "Begins to compare rows with each other and with the bodies they name, `deep` with every byte; changes nothing. `postroom store check`";
+    Site post "/v1/store/compact" => upkeep::compact,
+        "Begins to collect what nobody names any more, to the end. `postroom store compact`";
+    Site get "/v1/store/task" => upkeep::task,
+        "How far the store's task is, and what came out of the last one.";
 
     Person get "/v1/explain/{person}" ? "from=joe@example.org" => explain::show,
         "What would happen to mail for an address, step by step. `postroom explain`";

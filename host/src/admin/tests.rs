@@ -113,6 +113,7 @@ impl World {
             stop: Arc::new(stop),
             bound: Arc::default(),
             tokens: Arc::default(),
+            tasks: super::Tasks::default(),
         };
         let world = Self {
             server,

@@ -152,5 +152,5 @@ pub(super) fn is_segment(path: &str) -> bool {
     Path::new(path)
         .extension()
         .is_some_and(|extension| extension == "seg")
-        && path.starts_with("store/journal/")
+        && (path.starts_with("store/journal/") || path.starts_with("store/settled/"))
 }

@@ -207,6 +207,15 @@ pub enum Command {
         #[command(subcommand)]
         command: QueueCommand,
     },
+    /// The mail store: what it has, whether it fits, giving room back. For the operator.
+    #[command(
+        after_help = "With the server running it is asked; without one the commands open the store themselves.\nExit code 1 where `check` or `repair` find problems.\n\nExamples:\n  postroom store stats\n  postroom store check --deep"
+    )]
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Show what would happen to mail for an address, step by step.
     #[command(
         after_help = "Examples:\n  postroom explain ann@abc.test --from bob@xyz.test\n  postroom explain --login ann@abc.test --service imap      why somebody is not let in"
@@ -632,6 +641,26 @@ pub enum QueueCommand {
         /// Its id.
         id: String,
     },
+}
+
+/// `postroom store …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum StoreCommand {
+    /// Count messages, rows and bodies, and what they take on the disk.
+    Stats,
+    /// Compare rows with each other, with their counters, and with the bodies they name. Changes
+    /// nothing.
+    Check {
+        /// Read every body, too.
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Make the index again from the journal, and check it. The one that was is put aside. The
+    /// server must be stopped.
+    Repair,
+    /// Collect at once what nobody names any more; on a stopped server the index becomes smaller,
+    /// too.
+    Compact,
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod queue;
 pub(crate) mod remote;
 mod sendmail;
 mod setup;
+mod store;
 mod streams;
 mod user;
 
@@ -41,7 +42,10 @@ pub async fn run(arguments: &Arguments) -> ExitCode {
     }
     match dispatch(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<setup::CheckFailed>() => ExitCode::FAILURE,
+        // Each was shown.
+        Err(error) if error.is::<setup::CheckFailed>() || error.is::<store::Unsound>() => {
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("postroom: {error:#}");
             exit_code(&error)
@@ -80,6 +84,9 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
         (None, Command::Login { .. } | Command::Logout) => anyhow::bail!(
             "the server of this machine needs no login; name one elsewhere with --server URL (or POSTROOM_SERVER)"
         ),
+        (None, Command::Store { command }) if remote.login.is_none() => {
+            store::here(arguments, command).await?
+        }
         (None, command) => {
             anyhow::ensure!(
                 remote.login.is_none(),
@@ -90,7 +97,10 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
         }
     };
     output::show(&answer, arguments.json);
-    Ok(())
+    match &arguments.command {
+        Command::Store { command } => store::verdict(command, &answer),
+        _ => Ok(()),
+    }
 }
 
 /// One command as a call of the admin API; the answer is for [`output`].
@@ -102,6 +112,7 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         Command::Alias { command } => group::run_alias(client, command).await?,
         Command::Plugin { command } => plugin::run(client, command).await?,
         Command::Queue { command } => queue::run(client, command).await?,
+        Command::Store { command } => store::run(client, command).await?,
         Command::Explain {
             login: Some(login),
             service,

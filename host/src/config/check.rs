@@ -95,6 +95,7 @@ pub(super) fn values(config: &Config) -> anyhow::Result<()> {
     }
     config.administrator_grants()?;
     config.directory.check()?;
+    config.store.check()?;
     limits(config)?;
     programs(config)?;
     files(config)?;

@@ -56,6 +56,14 @@ fn impossible_values_are_refused_with_a_reason() {
         ("trusted_networks = ['10.0.0.0/33']", "at most 32 bits"),
         ("trusted_networks = ['x']", "is not a network"),
         ("[tls]\ncertificate = 'x'", "go together"),
+        (
+            "[store]\ncollect_dead_percent = 95",
+            "store.collect_dead_percent",
+        ),
+        (
+            "[store]\ncollect_bytes_per_second = 5",
+            "store.collect_bytes_per_second",
+        ),
         ("[directory]\nkind = 'ldap'", "directory.url"),
         ("[directory]\nurl = 'ldap://a.test'", "kind = \"ldap\""),
         ("[directory]\nkind = 'nis'", "`embedded` or `ldap`"),

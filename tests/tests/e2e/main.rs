@@ -45,3 +45,4 @@ mod the_benchmark_fills_its_page;
 mod the_command_line_tells_what_happened;
 mod the_load_generator_counts_what_it_sends;
 mod the_message_way_holds_on_the_wire;
+mod the_store_gives_room_back;

@@ -22,6 +22,14 @@ pub struct Config {
     /// How far this store was when it was last noted. One that is behind is opened for reading
     /// only: every durable call is `Latched`.
     pub at_least: Option<crate::Head>,
+    /// Does the collector work by itself?
+    pub collect: bool,
+    /// Bytes a second that it reads and writes at most, beside other work.
+    pub collect_bytes_per_second: u64,
+    /// A finished segment of the log is left alone for this time: what is in it may go soon.
+    pub collect_age: Duration,
+    /// A settled segment is collected again when this share of its bodies, in percent, is dead.
+    pub collect_dead_percent: u8,
     /// How long trace lines are kept, in seconds.
     pub trace_seconds: i64,
     /// The clock: dates of rows. Leases and due times are arguments.
@@ -38,6 +46,10 @@ impl Default for Config {
             checkpoint_interval: Duration::from_secs(10),
             cache_bytes: 64 * 1024 * 1024,
             at_least: None,
+            collect: true,
+            collect_bytes_per_second: 16 * 1024 * 1024,
+            collect_age: Duration::from_secs(900),
+            collect_dead_percent: 25,
             trace_seconds: 30 * 24 * 3600,
             clock: system_clock,
         }

@@ -1,9 +1,6 @@
 //! The files of a store at one moment, to be copied while it goes on.
 
-use std::sync::Arc;
-
-use crate::Head;
-use crate::shared::Shared;
+use crate::{Head, Pin};
 
 /// What a store consists of at one moment: enough to make all of it again, since the index is
 /// made from the journal.
@@ -16,7 +13,7 @@ pub struct Cut {
     pub head: Head,
     /// The files, by path.
     pub files: Vec<CutFile>,
-    pub(crate) _hold: Hold,
+    pub(crate) _pin: Pin,
 }
 
 /// One file of a cut.
@@ -28,26 +25,4 @@ pub struct CutFile {
     pub length: Option<u64>,
     /// It never changes any more under this name, in this life of the store.
     pub is_final: bool,
-}
-
-/// Keeps files that lost their last row.
-pub(crate) struct Hold(Arc<Shared>);
-
-impl Hold {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.bodies.hold();
-        Self(shared)
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.0.bodies.let_go();
-    }
-}
-
-impl std::fmt::Debug for Hold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hold(..)")
-    }
 }

@@ -46,6 +46,7 @@ pub(crate) enum Table {
     Depth = 38,
     Expiry = 39,
     OperationAge = 40,
+    Dead = 41,
     Turn = 48,
     Node = 49,
     Started = 50,
@@ -299,6 +300,16 @@ pub(crate) fn body(id: mail::BodyId) -> Key {
 
 pub(crate) fn body_at(id: mail::BodyId) -> Key {
     with(table(HOST, Table::BodyAt), id.0)
+}
+
+/// Bytes of bodies in a settled segment that no row names any more.
+pub(crate) fn dead(segment: u64) -> Key {
+    with(table(HOST, Table::Dead), segment)
+}
+
+/// All [`body_at`] rows.
+pub(crate) fn bodies_at() -> Key {
+    table(HOST, Table::BodyAt)
 }
 
 pub(crate) fn old_dues() -> Key {

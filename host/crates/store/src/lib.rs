@@ -31,6 +31,7 @@
 #![warn(missing_docs)]
 
 mod accept;
+mod audit;
 mod body;
 mod brought;
 mod config;
@@ -48,6 +49,7 @@ mod mailbox;
 mod memory;
 mod message;
 mod pending;
+mod pins;
 mod pressure;
 mod purge;
 mod queue;
@@ -57,6 +59,7 @@ mod sequencer;
 mod service;
 mod shared;
 mod store;
+mod upkeep;
 mod usage;
 mod view;
 mod watch;
@@ -83,6 +86,7 @@ pub use message::{
     NewMessage, Source,
 };
 pub use pending::Pending;
+pub use pins::Pin;
 pub use queue::{
     Depth, Lease, Parked, ParkedReason, Priority, QueueFilter, QueueId, QueueRow, QueueState,
     Settled, Settlement, Started, Work,
@@ -90,5 +94,6 @@ pub use queue::{
 pub use rights::{Owner, Rights};
 pub use service::Engine;
 pub use store::{SHARED_ROOT, Store};
+pub use upkeep::{Checked, Collected, Files, Problem, Stats, Step, Told};
 pub use usage::{Quota, Space, Usage};
 pub use watch::{Change, Watch, Watched};

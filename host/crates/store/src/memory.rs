@@ -13,7 +13,7 @@ use crate::rows::{BodyAtRow, encode};
 use crate::sequencer::{AppendError, Latch, Log, Record};
 use crate::service::Engine;
 use crate::shared::{Bodies, Layers, Shared};
-use crate::{Config, Error, Result, keys};
+use crate::{Config, Error, Pin, Result, keys};
 
 /// Opens stores in memory.
 #[derive(Debug)]
@@ -95,6 +95,12 @@ impl Bodies for MemoryBodies {
         ids.iter().for_each(|id| {
             bodies.remove(id);
         });
+    }
+
+    fn forget(&self, _: u64) {}
+
+    fn pin(&self) -> Pin {
+        Pin::none()
     }
 
     fn space(&self) -> Result<(u64, u64, u64)> {

@@ -61,6 +61,11 @@ impl Pressure {
         self.oldest.store(0, Ordering::Relaxed);
     }
 
+    /// Operations that wait.
+    pub(crate) fn jobs(&self) -> usize {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }

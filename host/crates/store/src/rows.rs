@@ -153,11 +153,19 @@ pub(crate) struct BodyRow {
     pub(crate) length: u64,
 }
 
+/// The bit in the number of a segment that the collector wrote.
+pub(crate) const SETTLED: u64 = 1 << 63;
+
+/// Did the collector write this segment?
+pub(crate) const fn is_settled(segment: u64) -> bool {
+    segment & SETTLED != 0
+}
+
 /// Where a body's frames are. Written when its record is applied, never in the record itself:
 /// recovery and garbage collection move records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum BodyAtRow {
-    /// Frames at this offset of a journal segment.
+    /// Frames at this offset of a segment of the log, or of a settled one.
     Segment { segment: u64, offset: u64 },
     /// A body segment of its own.
     File,

@@ -269,6 +269,8 @@ impl Sequencer {
                             .iter()
                             .map(|(key, value)| (key.clone(), value.clone())),
                     );
+                    let moved = outcome.moved.iter();
+                    batch.extend(moved.map(|(key, value)| (key.clone(), Some(value.clone()))));
                     records.push(Record {
                         sequence: self.next,
                         outcome,

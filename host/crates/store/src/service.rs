@@ -5,7 +5,6 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::cut::Hold;
 use crate::engine::claim::{self, Taken, Wanted};
 use crate::engine::names::INBOX;
 use crate::engine::{Tx, access, brought, feed, owners, reads};
@@ -15,12 +14,14 @@ use crate::purge::Purge;
 use crate::rows::WorkRow;
 use crate::sequencer::{Job, Log, Message as Order, Operation, Sequencer};
 use crate::shared::{Event, Shared};
+use crate::upkeep::Upkeep;
 use crate::view::{View, ViewExt};
 use crate::{
-    Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
-    Destination, Effect, Error, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox,
-    Message, NewMailbox, NewMessage, Owner, Piece, Place, QueueFilter, QueueId, QueueRow, Result,
-    Rights, Settlement, Source, Space, Started, Store, TraceEntry, Usage, Watch, Watched, keys,
+    Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
+    Copied, Cut, Depth, Destination, Effect, Error, Feed, FeedCursor, FlagChange, Head, KvEntry,
+    Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place, QueueFilter,
+    QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats, Store, Told,
+    TraceEntry, Usage, Watch, Watched, audit, keys,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
@@ -37,6 +38,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     jobs: Sender<Order>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    upkeep: Option<Arc<dyn Upkeep>>,
 }
 
 impl Engine {
@@ -72,6 +74,7 @@ impl Engine {
             shared,
             jobs,
             threads: Mutex::new(vec![sequencer, notifier]),
+            upkeep: None,
         };
         if engine.shared.latched.get().is_some() {
             // Opened for reading only: no id will ever be durable, so nobody waits for one.
@@ -82,6 +85,16 @@ impl Engine {
         engine.run(|_| Ok(())).wait()?;
         while engine.run(|tx| tx.adopt_dues(ADOPTED)).wait()? == ADOPTED {}
         Ok(engine)
+    }
+
+    /// Where operations go.
+    pub(crate) fn jobs(&self) -> Sender<Order> {
+        self.jobs.clone()
+    }
+
+    /// What the backend does beside, from now to the end.
+    pub(crate) fn keep_up(&mut self, upkeep: Arc<dyn Upkeep>) {
+        self.upkeep = Some(upkeep);
     }
 
     /// Sends an operation to the sequencer.
@@ -234,8 +247,10 @@ impl Store for Engine {
     }
 
     fn content(&self, access: &Access, source: Source) -> Result<Content> {
-        let row = self.read(|view| reads::content(view, access, source))?;
-        self.shared.open_content(row)
+        self.read(|view| {
+            let row = reads::content(view, access, source)?;
+            self.shared.open_content(view, row)
+        })
     }
 
     fn leased_content(&self, lease: &Lease) -> Result<Content> {
@@ -622,13 +637,13 @@ impl Store for Engine {
 
     fn cut(&self) -> Result<Cut> {
         // Held first: a file that the position needs cannot go between the two.
-        let hold = Hold::new(Arc::clone(&self.shared));
+        let pin = self.shared.bodies.pin();
         let (head, position) = self.shared.head()?;
         let files = self.shared.bodies.files(position)?;
         Ok(Cut {
             head,
             files,
-            _hold: hold,
+            _pin: pin,
         })
     }
 
@@ -652,11 +667,39 @@ impl Store for Engine {
         self.run(move |tx| tx.expire(now, max))
     }
 
+    fn pin(&self) -> Pin {
+        self.shared.bodies.pin()
+    }
+
+    fn compact(&self, told: &mut dyn FnMut(Collected)) -> Result<Collected> {
+        match &self.upkeep {
+            Some(upkeep) => upkeep.compact(told),
+            None => Ok(Collected::default()),
+        }
+    }
+
+    fn stats(&self, told: Told<'_>) -> Result<Stats> {
+        match &self.upkeep {
+            Some(upkeep) => upkeep.stats(told),
+            None => self.read(|view| audit::stats(view, told)),
+        }
+    }
+
+    fn check(&self, deep: bool, told: Told<'_>) -> Result<Checked> {
+        match &self.upkeep {
+            Some(upkeep) => upkeep.check(deep, told),
+            None => self.read(|view| audit::check(view, told)),
+        }
+    }
+
     fn space(&self) -> Result<Space> {
         self.shared.space()
     }
 
     fn close(&self) -> Result<()> {
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.stop();
+        }
         let threads = {
             let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *threads)

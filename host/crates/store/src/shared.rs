@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mail::{BodyId, DomainId, Timestamp};
+use redb::ReadableTableMetadata;
 
 use crate::body::BodyWriter;
 use crate::content::ReadAt;
@@ -13,8 +14,8 @@ use crate::leases::Leases;
 use crate::pressure::{Pressure, WAITING_BYTES, WAITING_MS};
 use crate::rows::{BodyAtRow, BodyRow, CheckpointRow, ContentRow, ExtentRow};
 use crate::sequencer::Latch;
-use crate::view::{Base, Layer, Layered, ViewExt};
-use crate::{Change, Content, CutFile, Error, Head, Result, Space, Watched, content, keys};
+use crate::view::{Base, Layer, Layered, View, ViewExt};
+use crate::{Change, Content, CutFile, Error, Head, Pin, Result, Space, Watched, content, keys};
 
 /// The readable state of a store and everything beside it.
 pub(crate) struct Shared {
@@ -44,7 +45,7 @@ pub(crate) struct Layers {
     /// On its way into redb.
     frozen: Option<Arc<Layer>>,
     frozen_bytes: u64,
-    base: Option<Base>,
+    base: Option<Arc<Base>>,
     /// There is a base, but it cannot be read at the moment.
     is_closed: bool,
 }
@@ -52,7 +53,7 @@ pub(crate) struct Layers {
 impl Layers {
     pub(crate) fn new(base: Option<Base>) -> Self {
         Self {
-            base,
+            base: base.map(Arc::new),
             ..Self::default()
         }
     }
@@ -63,7 +64,7 @@ impl Layers {
             .collect();
         Layered {
             layers,
-            base: self.base.as_ref(),
+            base: self.base.as_deref(),
             is_closed: self.is_closed,
         }
     }
@@ -86,6 +87,17 @@ impl Layers {
     /// Bytes applied and not yet durable in the index.
     pub(crate) fn lag(&self) -> u64 {
         self.active_bytes + self.frozen_bytes
+    }
+
+    /// Rows in the durable index.
+    pub(crate) fn base_rows(&self) -> u64 {
+        let base = self.base.as_ref();
+        base.and_then(|base| base.len().ok()).unwrap_or_default()
+    }
+
+    /// Rows as of the last checkpoint, for as long as somebody wants to look at them.
+    pub(crate) fn snapshot(&self) -> Option<Arc<Base>> {
+        self.base.clone()
     }
 
     /// Bytes in the layer that grows.
@@ -120,7 +132,7 @@ impl Layers {
 
     /// The index was opened again; what is frozen is still to be written.
     pub(crate) fn open_base(&mut self, base: Base) {
-        self.base = Some(base);
+        self.base = Some(Arc::new(base));
         self.is_closed = false;
     }
 }
@@ -131,11 +143,10 @@ pub(crate) trait Bodies: Send + Sync {
     fn open(&self, id: BodyId, at: BodyAtRow, length: u64) -> Result<Arc<dyn ReadAt>>;
     /// No row names these any more.
     fn discard(&self, ids: &[BodyId]);
-    /// From now on keeps the files of bodies without rows, until [`Bodies::let_go`] was called as
-    /// often.
-    fn hold(&self) {}
-    /// The other end of [`Bodies::hold`].
-    fn let_go(&self) {}
+    /// This segment is about to go: no more handles to it.
+    fn forget(&self, segment: u64);
+    /// Keeps all files.
+    fn pin(&self) -> Pin;
     /// The files that this position of the journal needs.
     fn files(&self, _: CheckpointRow) -> Result<Vec<CutFile>> {
         Err(Error::Invalid("a store in memory has no files".to_owned()))
@@ -208,9 +219,8 @@ impl Shared {
         }
     }
 
-    pub(crate) fn open_content(&self, row: ContentRow) -> Result<Content> {
-        let layers = self.layers();
-        let view = layers.view();
+    /// In the view that has the row: a body may go, or move, with the next commit.
+    pub(crate) fn open_content(&self, view: &dyn View, row: ContentRow) -> Result<Content> {
         let mut extents = Vec::with_capacity(row.extents.len());
         for extent in row.extents {
             extents.push(match extent {

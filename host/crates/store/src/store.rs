@@ -7,10 +7,11 @@ use mail::{
 };
 
 use crate::{
-    Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Content, Copied, Cut, Depth,
-    Destination, Effect, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease, Mailbox, Message,
-    NewMailbox, NewMessage, Owner, Pending, Place, QueueFilter, QueueId, QueueRow, Result, Rights,
-    Settlement, Source, Space, Started, TraceEntry, Usage, Watch, Watched,
+    Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
+    Copied, Cut, Depth, Destination, Effect, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease,
+    Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place, QueueFilter, QueueId,
+    QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats, Told, TraceEntry, Usage,
+    Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.
@@ -323,6 +324,16 @@ pub trait Store: Send + Sync {
     fn remove_owner(&self, access: &Access, owner: Owner) -> Pending<()>;
     /// Deletes kv values and trace lines whose time is over, at most `max`; answers how many.
     fn expire(&self, now: Timestamp, max: usize) -> Pending<usize>;
+    /// Keeps every file of the store from now on, for who copies them.
+    fn pin(&self) -> Pin;
+    /// Collects what nobody names any more until nothing worth it is left, without a pause;
+    /// `told` hears how much it was so far. Blocks.
+    fn compact(&self, told: &mut dyn FnMut(Collected)) -> Result<Collected>;
+    /// What there is and what it takes. Walks all rows; blocks.
+    fn stats(&self, told: Told<'_>) -> Result<Stats>;
+    /// Compares rows with each other and with what they name, as of a checkpoint made for it, and
+    /// changes nothing; `deep` also reads every body. Blocks.
+    fn check(&self, deep: bool, told: Told<'_>) -> Result<Checked>;
     /// Room on the disk and health.
     fn space(&self) -> Result<Space>;
     /// Waits for what is under way, brings the index up to date and stops. Later durable calls

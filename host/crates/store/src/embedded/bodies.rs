@@ -16,8 +16,9 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use mail::{BodyId, limits};
 
@@ -26,13 +27,15 @@ use crate::content::ReadAt;
 use crate::embedded::disk::{Disk, DiskFile, Mode, is_full, is_out_of_files};
 use crate::embedded::format::StoreId;
 use crate::embedded::frames::{FRAME, Frames, write_frame};
+use crate::embedded::manifest;
 use crate::embedded::segment;
 use crate::ids::Ids;
 use crate::memory::MemoryBody;
+use crate::pins::Pins;
 use crate::rows::{BodyAtRow, CheckpointRow};
 use crate::shared::{Bodies, Shared};
 use crate::view::View as _;
-use crate::{Config, CutFile, Error, Result, keys};
+use crate::{Config, CutFile, Error, Pin, Result, keys};
 
 pub(crate) const DIRECTORY: &str = "bodies";
 const HEADER: usize = 64;
@@ -58,39 +61,33 @@ pub(crate) fn id_of(name: &str) -> Option<BodyId> {
 pub(crate) struct DiskBodies {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) reserve_bytes: u64,
     pub(crate) reserve_percent: u8,
     /// To latch when a body cannot be synced; set once the store runs.
     pub(crate) shared: Arc<OnceLock<Weak<Shared>>>,
     segments: Mutex<HashMap<u64, Arc<dyn DiskFile>>>,
-    held: Mutex<Held>,
-}
-
-/// Files that lost their last row while somebody copies them.
-#[derive(Default)]
-struct Held {
-    count: usize,
-    waiting: Vec<BodyId>,
 }
 
 impl DiskBodies {
-    pub(crate) fn new(disk: Arc<dyn Disk>, store: StoreId, ids: Arc<Ids>, config: &Config) -> Self {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        store: StoreId,
+        pins: Arc<Pins>,
+        ids: Arc<Ids>,
+        config: &Config,
+    ) -> Self {
         Self {
             disk,
             store,
+            pins,
             ids,
             reserve_bytes: config.disk_reserve_bytes,
             reserve_percent: config.disk_reserve_percent,
             shared: Arc::default(),
             segments: Mutex::default(),
-            held: Mutex::default(),
         }
-    }
-
-    fn lock_held(&self) -> MutexGuard<'_, Held> {
-        // Changed in single steps: a panic elsewhere cannot leave it half done.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn segment(&self, id: u64) -> io::Result<Arc<dyn DiskFile>> {
@@ -146,22 +143,6 @@ impl Bodies for DiskBodies {
         }))
     }
 
-    fn hold(&self) {
-        self.lock_held().count += 1;
-    }
-
-    fn let_go(&self) {
-        let waiting = {
-            let mut held = self.lock_held();
-            held.count = held.count.saturating_sub(1);
-            if held.count > 0 {
-                return;
-            }
-            std::mem::take(&mut held.waiting)
-        };
-        self.discard(&waiting);
-    }
-
     fn files(&self, position: CheckpointRow) -> Result<Vec<CutFile>> {
         let listed = |error: io::Error| Error::Damaged(format!("listing files: {error}"));
         let mut files = vec![CutFile {
@@ -169,6 +150,21 @@ impl Bodies for DiskBodies {
             length: None,
             is_final: false,
         }];
+        // Whoever asks holds a pin: it does not change meanwhile.
+        let named = manifest::read(&*self.disk, Path::new(""), self.store)
+            .map_err(|error| Error::Damaged(error.to_string()))?;
+        if let Some(named) = named {
+            files.push(CutFile {
+                path: manifest::FILE.to_owned(),
+                length: None,
+                is_final: false,
+            });
+            files.extend(named.settled().map(|(id, settled)| CutFile {
+                path: segment::path(id),
+                length: Some(settled.bytes),
+                is_final: true,
+            }));
+        }
         for name in self.disk.list(segment::DIRECTORY).map_err(listed)? {
             let Some(id) = segment::id_of(&name).filter(|id| *id <= position.segment) else {
                 continue;
@@ -199,23 +195,21 @@ impl Bodies for DiskBodies {
     }
 
     fn discard(&self, ids: &[BodyId]) {
-        {
-            let mut held = self.lock_held();
-            if held.count > 0 {
-                held.waiting.extend_from_slice(ids);
-                return;
-            }
-        }
         for id in ids {
-            match self.disk.remove(&path(*id)) {
-                Ok(()) => {}
-                // Most bodies have no file: they are in the journal.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    tracing::warn!(body = %id, %error, "a body without rows cannot be removed");
-                }
+            // Most bodies have no file: they are in the journal.
+            if let Err(error) = self.pins.remove(&path(*id)) {
+                tracing::warn!(body = %id, %error, "a body without rows cannot be removed");
             }
         }
+    }
+
+    fn forget(&self, segment: u64) {
+        let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.remove(&segment);
+    }
+
+    fn pin(&self) -> Pin {
+        self.pins.pin()
     }
 
     fn space(&self) -> Result<(u64, u64, u64)> {

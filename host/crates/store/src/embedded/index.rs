@@ -13,6 +13,7 @@ use std::time::Duration;
 use redb::{Database, Durability, ReadableDatabase, StorageBackend, TableDefinition};
 
 use crate::embedded::disk::{Disk, DiskFile, Mode, is_full};
+use crate::embedded::progress::Progress;
 use crate::rows::{CheckpointRow, decode, encode};
 use crate::shared::Shared;
 use crate::view::{Base, Layer, seal, unseal};
@@ -142,6 +143,16 @@ impl Index {
         }
     }
 
+    /// Makes the file as small as it gets. Nobody may read it meanwhile.
+    pub(crate) fn compact(&mut self) -> Result<(), IndexError> {
+        let database = self.database.as_mut().ok_or_else(|| IndexError {
+            text: "it is not open".to_owned(),
+            is_full: false,
+        })?;
+        while database.compact()? {}
+        Ok(())
+    }
+
     /// Writes rows and how far they reach, durably, in one commit.
     pub(crate) fn write(&self, layer: &Layer, checkpoint: CheckpointRow) -> Result<(), IndexError> {
         let mut write = self.database()?.begin_write()?;
@@ -183,6 +194,7 @@ pub(crate) struct Indexer {
     pub(crate) flushed: Sender<()>,
     /// The store closes: no more patience with a full disk.
     pub(crate) stopping: Arc<AtomicBool>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Indexer {
@@ -203,6 +215,7 @@ impl Indexer {
             let error = match self.attempt(flush) {
                 Ok(base) => {
                     self.shared.layers_mut().thaw(base);
+                    self.progress.reached(flush.checkpoint);
                     return true;
                 }
                 Err(error) => error,

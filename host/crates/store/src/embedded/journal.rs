@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::embedded::disk::{Disk, is_full, is_out_of_files};
 use crate::embedded::format::StoreId;
 use crate::embedded::index::Flush;
+use crate::embedded::progress::Progress;
 use crate::embedded::record::{self, encode_payload, write_record};
 use crate::embedded::segment::{self, CreateError, Segment};
 use crate::keys;
@@ -29,6 +30,7 @@ pub(crate) struct Journal {
     /// The last record known to be synced.
     pub(crate) synced: u64,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) progress: Arc<Progress>,
     /// A batch as it is written. Kept from batch to batch: memory of that size is given back to
     /// the system when it is freed, and cleared when it is taken again.
     pub(crate) batch: Vec<u8>,
@@ -65,6 +67,9 @@ impl Log for Journal {
                 self.synced,
                 &payload,
             );
+            let moved = std::mem::take(&mut record.outcome.moved);
+            let moved = moved.into_iter().map(|(key, value)| (key, Some(value)));
+            record.outcome.changes.extend(moved);
             for place in places {
                 let at = BodyAtRow::Segment {
                     segment: self.segment.id,
@@ -113,11 +118,17 @@ impl Log for Journal {
     }
 
     fn applied(&mut self) {
+        if self.progress.is_segment_wanted() {
+            self.rotate_if_asked();
+        }
         self.checkpoints.consider(self.position());
     }
 
     /// Often enough for the next checkpoint, and no oftener: an idle server sleeps.
     fn pause(&self) -> Duration {
+        if self.progress.has_wish() {
+            return Duration::from_millis(1);
+        }
         let most = Duration::from_secs(1);
         self.checkpoints
             .interval
@@ -140,6 +151,18 @@ impl Journal {
         self.rotate(length + kept)
     }
 
+    /// The collector wants what is written so far in a finished segment.
+    fn rotate_if_asked(&mut self) {
+        if self.offset <= segment::HEADER as u64 {
+            return self.progress.rotated(self.segment.id);
+        }
+        match self.rotate(0) {
+            Ok(()) => {}
+            Err(AppendError::Full) => self.progress.refused(),
+            Err(AppendError::Failed(reason)) => self.checkpoints.shared.latch(&reason),
+        }
+    }
+
     /// Goes on in a new segment. All records before it are synced.
     fn rotate(&mut self, length: u64) -> Result<(), AppendError> {
         let first = self.synced + 1;
@@ -160,6 +183,7 @@ impl Journal {
         self.segment = next;
         self.offset = segment::HEADER as u64;
         self.room = room;
+        self.progress.rotated(self.segment.id);
         Ok(())
     }
 }
@@ -184,6 +208,7 @@ pub(crate) struct Checkpoints {
     pub(crate) bytes: u64,
     pub(crate) interval: Duration,
     pub(crate) last: Instant,
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Checkpoints {
@@ -193,7 +218,10 @@ impl Checkpoints {
             let layers = shared.layers();
             (layers.active_bytes(), layers.is_frozen())
         };
-        let is_due = active >= self.bytes || (active > 0 && self.last.elapsed() >= self.interval);
+        let is_wanted = self.progress.take_checkpoint_wish() && self.progress.durable() != position;
+        let is_due = is_wanted
+            || active >= self.bytes
+            || (active > 0 && self.last.elapsed() >= self.interval);
         if !is_due {
             return;
         }

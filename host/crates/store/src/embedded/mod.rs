@@ -3,12 +3,15 @@
 //! ```text
 //! LOCK            held by the one process
 //! FORMAT          what this is
-//! journal/*.seg   every change, in order: the truth
+//! journal/*.seg   the log, every change in order: the truth
+//! settled/*.seg   what the collector kept of older segments of the log: the truth before it
+//! SEGMENTS        which of these there are
 //! bodies/*.body   bodies too large for a record
 //! index.redb      rows as of a checkpoint: can be made again from the journal
 //! ```
 
 mod bodies;
+mod collect;
 mod copied;
 mod disk;
 #[cfg(test)]
@@ -16,11 +19,15 @@ mod fault;
 mod format;
 mod frames;
 mod index;
+mod inspect;
 mod journal;
+mod manifest;
+mod progress;
 mod record;
 mod recovery;
 mod restore;
 mod segment;
+mod settled;
 #[cfg(test)]
 mod tests;
 
@@ -31,17 +38,21 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::ids::Ids;
-use crate::rows::{BodyRow, CheckpointRow, decode};
+use crate::pins::Pins;
+use crate::rows::{BodyRow, CheckpointRow, decode, is_settled};
 use crate::sequencer::{Latch, Log, Record};
 use crate::service::Engine;
 use crate::shared::{Layers, Shared};
 use crate::view::{View, ViewExt};
 use crate::{Config, OpenError, keys};
 use bodies::DiskBodies;
+use collect::Collector;
 use disk::{Disk, Lock, RealDisk};
 use format::StoreId;
 use index::{Index, Indexer};
 use journal::{Checkpoints, Journal};
+use manifest::Manifest;
+use progress::Progress;
 use recovery::{Recovery, Tail};
 
 pub use copied::{CheckedSegment, check_segment};
@@ -72,6 +83,75 @@ impl Embedded {
         restore::refuse_unfinished(&RealDisk::new(path), path)?;
         open_on(Arc::new(RealDisk::new(path)), path, &config)
     }
+
+    /// Opens the store in `path` with an index made again from its segments. The one that was
+    /// is put aside, beside it, and never deleted.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`]. Damage in the segments themselves is beyond it: that needs a backup.
+    pub fn repair(path: &Path, config: Config) -> Result<Engine, OpenError> {
+        repair_on(Arc::new(RealDisk::new(path)), path, &config)
+    }
+
+    /// Makes the index of a store that nobody has open as small as it gets; answers its bytes
+    /// before and after.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub fn compact_index(path: &Path, config: &Config) -> Result<(u64, u64), OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(path));
+        let failed = |text: String| OpenError::Io {
+            path: path.join(index::FILE),
+            error: std::io::Error::other(text),
+        };
+        let _lock = lock(&*disk, path)?;
+        let length = || {
+            let file = disk.open(index::FILE, disk::Mode::Read);
+            let length = file.and_then(|file| file.length());
+            length.map_err(|error| failed(error.to_string()))
+        };
+        let before = length()?;
+        Index::open(&disk, config.cache_bytes)
+            .and_then(|mut index| index.compact())
+            .map_err(|error| failed(error.text))?;
+        Ok((before, length()?))
+    }
+}
+
+fn lock(disk: &dyn Disk, root: &Path) -> Result<Lock, OpenError> {
+    let taken = disk.lock("LOCK").map_err(|error| OpenError::Io {
+        path: root.to_owned(),
+        error,
+    })?;
+    taken.ok_or_else(|| locked(disk, root))
+}
+
+/// Opens with a new index.
+pub(crate) fn repair_on(
+    disk: Arc<dyn Disk>,
+    root: &Path,
+    config: &Config,
+) -> Result<Engine, OpenError> {
+    let io = |error| OpenError::Io {
+        path: root.to_owned(),
+        error,
+    };
+    let held = lock(&*disk, root)?;
+    if format::read(&*disk, root)?.is_none() {
+        return Err(OpenError::NotAStore {
+            path: root.to_owned(),
+        });
+    }
+    if disk
+        .list("")
+        .map_err(io)?
+        .iter()
+        .any(|name| name == index::FILE)
+    {
+        put_aside(&*disk, "replaced").map_err(io)?;
+    }
+    drop(held);
+    open_on(disk, root, config)
 }
 
 /// Opens on any disk. `root` is for messages.
@@ -84,10 +164,7 @@ pub(crate) fn open_on(
         path: root.to_owned(),
         error,
     };
-    let lock = disk
-        .lock("LOCK")
-        .map_err(io)?
-        .ok_or_else(|| locked(&*disk, root))?;
+    let lock = lock(&*disk, root)?;
     let store = match format::read(&*disk, root)? {
         Some(store) => store,
         None => create(&*disk, root, config)?,
@@ -98,14 +175,45 @@ pub(crate) fn open_on(
         store,
         config,
     };
-    let (index, checkpoint) = open_index(&recovery)?;
+    let found = manifest::read(&*disk, root, store)?;
+    let has_manifest = found.is_some();
+    let manifest = found.unwrap_or_default();
+    recovery.check_settled(&manifest)?;
+    let (index, checkpoint) = open_index(&recovery, manifest.log)?;
     // A process killed between a rename and its sync leaves names that are seen and not durable.
-    for directory in ["", segment::DIRECTORY, bodies::DIRECTORY] {
+    let settled = has_manifest.then_some(segment::SETTLED_DIRECTORY);
+    for directory in ["", segment::DIRECTORY, bodies::DIRECTORY]
+        .into_iter()
+        .chain(settled)
+    {
         disk.sync_dir(directory).map_err(io)?;
     }
-    let mut segments = recovery.segments(checkpoint.segment)?;
+    let is_rebuilt = checkpoint.segment == 0;
+    let from = checkpoint.segment.max(manifest.log);
+    let mut segments = recovery.segments(manifest.log, from)?;
+    // Nothing yet: from the very first record on.
+    let checkpoint = match segments.first() {
+        Some(first) if is_rebuilt => CheckpointRow {
+            sequence: first.first - 1,
+            segment: first.id,
+            offset: segment::HEADER as u64,
+        },
+        _ => checkpoint,
+    };
     let tail = recovery.tail(&mut segments, checkpoint)?;
-    let replayed = recovery.replay(&segments, checkpoint, &tail, &index)?;
+    let must_settle = is_rebuilt && has_manifest;
+    if must_settle {
+        recovery.replay_settled(&manifest, &index)?;
+    }
+    let mut replayed = recovery.replay(&segments, checkpoint, &tail, &index, must_settle)?;
+    if must_settle {
+        recovery.finish_rebuild(&index, &replayed, &tail)?;
+        replayed.clear();
+    }
+    let durable = index
+        .checkpoint()
+        .map_err(|error| recovery.index_io(&error.text))?;
+    let progress = Arc::new(Progress::new(durable, tail.segment.id));
     let base = index
         .base()
         .map_err(|error| recovery.index_io(&error.text))?;
@@ -121,9 +229,20 @@ pub(crate) fn open_on(
             let _ = latch.set(reason);
         }
         // What no row of an older copy names may be what a newer one has: it stays.
-        None => remove_strays(&*disk, &layers, &recovery)?,
+        None => remove_strays(&*disk, &layers, &recovery, &manifest)?,
     }
-    start(disk, store, config, lock, index, layers, tail, latch).map_err(|error| OpenError::Io {
+    let opened = Opened {
+        disk,
+        store,
+        lock,
+        index,
+        layers,
+        tail,
+        latch,
+        progress,
+        manifest: has_manifest.then_some(manifest),
+    };
+    start(opened, config).map_err(|error| OpenError::Io {
         path: root.to_owned(),
         error: std::io::Error::other(error.to_string()),
     })
@@ -229,51 +348,54 @@ fn is_blank(disk: &dyn Disk) -> std::io::Result<bool> {
 }
 
 /// The index and how far it is. One that cannot be opened is put aside and made again from the
-/// journal: it holds nothing that the journal does not.
-fn open_index(recovery: &Recovery<'_>) -> Result<(Index, CheckpointRow), OpenError> {
+/// journal: it holds nothing that the journal does not. So is one that was at home before the
+/// log that is left.
+fn open_index(recovery: &Recovery<'_>, log: u64) -> Result<(Index, CheckpointRow), OpenError> {
     let disk = recovery.disk;
     let opened = Index::open(disk, recovery.config.cache_bytes)
         .and_then(|index| index.checkpoint().map(|checkpoint| (index, checkpoint)));
-    let (index, mut checkpoint) = match opened {
-        Ok(opened) => opened,
-        Err(error) if error.is_full => return Err(recovery.index_io(&error.text)),
+    let opened = opened.and_then(|(index, checkpoint)| {
+        if (1..log).contains(&checkpoint.segment) {
+            return Err(index::IndexError {
+                text: "it is older than the journal".to_owned(),
+                is_full: false,
+            });
+        }
+        Ok((index, checkpoint))
+    });
+    match opened {
+        Ok(opened) => Ok(opened),
+        Err(error) if error.is_full => Err(recovery.index_io(&error.text)),
         Err(error) => {
             tracing::error!(
                 error = error.text,
                 "the index is damaged and is made again from the journal"
             );
-            put_aside(&**disk).map_err(|error| recovery.index_io(&error.to_string()))?;
+            put_aside(&**disk, "damaged").map_err(|error| recovery.index_io(&error.to_string()))?;
             let index = Index::open(disk, recovery.config.cache_bytes)
                 .map_err(|error| recovery.index_io(&error.text))?;
-            (index, CheckpointRow::default())
+            Ok((index, CheckpointRow::default()))
         }
-    };
-    if checkpoint.segment == 0 {
-        // Nothing yet: from the very first record on.
-        checkpoint = CheckpointRow {
-            sequence: 0,
-            segment: 1,
-            offset: segment::HEADER as u64,
-        };
     }
-    Ok((index, checkpoint))
 }
 
-fn put_aside(disk: &dyn Disk) -> std::io::Result<()> {
+fn put_aside(disk: &dyn Disk, why: &str) -> std::io::Result<()> {
     let names = disk.list("")?;
+    let named = |number: u32| format!("{}.{why}-{number}", index::FILE);
     let number = (1..)
-        .find(|number| !names.contains(&format!("{}.damaged-{number}", index::FILE)))
+        .find(|number| !names.contains(&named(*number)))
         .unwrap_or(1);
-    disk.rename(index::FILE, &format!("{}.damaged-{number}", index::FILE))?;
+    disk.rename(index::FILE, &named(number))?;
     disk.sync_dir("")
 }
 
-/// Files that a crash left and no row names: bodies that were on their way in, a segment that
-/// was being made.
+/// Files that a crash left and nothing names: bodies that were on their way in, segments that
+/// were being made, or had been collected.
 fn remove_strays(
     disk: &dyn Disk,
     layers: &Layers,
     recovery: &Recovery<'_>,
+    manifest: &Manifest,
 ) -> Result<(), OpenError> {
     let io = |error| OpenError::Io {
         path: recovery.root.to_owned(),
@@ -291,27 +413,62 @@ fn remove_strays(
             disk.remove(&bodies::path(id)).map_err(io)?;
         }
     }
-    let unfinished = format!("{}/new", segment::DIRECTORY);
-    match disk.remove(&unfinished) {
+    for directory in [segment::DIRECTORY, segment::SETTLED_DIRECTORY] {
+        // `settled` is there only where something was collected.
+        for name in disk.list(directory).unwrap_or_default() {
+            let is_named = match segment::id_of(&name) {
+                Some(id) if is_settled(id) => manifest.settled().any(|(known, _)| known == id),
+                Some(id) => id >= manifest.log,
+                None => name != "new",
+            };
+            if !is_named {
+                disk.remove(&format!("{directory}/{name}")).map_err(io)?;
+            }
+        }
+    }
+    match disk.remove(manifest::TEMPORARY) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(error)),
         _ => Ok(()),
     }
 }
 
-fn start(
+/// A directory that was opened and recovered.
+struct Opened {
     disk: Arc<dyn Disk>,
     store: StoreId,
-    config: &Config,
     lock: Lock,
     index: Index,
     layers: Layers,
     tail: Tail,
     latch: Latch,
-) -> crate::Result<Engine> {
+    progress: Arc<Progress>,
+    manifest: Option<Manifest>,
+}
+
+fn start(opened: Opened, config: &Config) -> crate::Result<Engine> {
+    let Opened {
+        disk,
+        store,
+        lock,
+        index,
+        layers,
+        tail,
+        latch,
+        progress,
+        manifest,
+    } = opened;
     let reserved = layers.view().raw(&keys::meta("ids"))?;
     let first = reserved.map_or(Ok(1), |row| decode(&row))?;
     let ids = Arc::new(Ids::new(first));
-    let bodies = DiskBodies::new(Arc::clone(&disk), store, Arc::clone(&ids), config);
+    let to_remove = Arc::clone(&disk);
+    let pins = Arc::new(Pins::new(move |path| to_remove.remove(path)));
+    let bodies = DiskBodies::new(
+        Arc::clone(&disk),
+        store,
+        Arc::clone(&pins),
+        Arc::clone(&ids),
+        config,
+    );
     let to_latch = Arc::clone(&bodies.shared);
     let mut shared = Shared::new(layers, ids, Box::new(bodies), latch, config);
     shared.store = u128::from_be_bytes(store);
@@ -332,6 +489,7 @@ fn start(
         flushes: to_flush,
         flushed: done,
         stopping: Arc::clone(&stopping),
+        progress: Arc::clone(&progress),
     };
     let indexer = std::thread::Builder::new()
         .name("store-index".to_owned())
@@ -346,10 +504,11 @@ fn start(
         bytes: config.checkpoint_bytes,
         interval: config.checkpoint_interval,
         last: Instant::now(),
+        progress: Arc::clone(&progress),
     };
     let next = tail.sequence + 1;
     let journal = Journal {
-        disk,
+        disk: Arc::clone(&disk),
         store,
         segment: tail.segment,
         offset: tail.offset,
@@ -357,16 +516,26 @@ fn start(
         segment_bytes: config.segment_bytes,
         synced: tail.sequence,
         checkpoints,
+        progress: Arc::clone(&progress),
         batch: Vec::new(),
     };
-    Engine::start(
+    let log = Locked {
+        journal,
+        _lock: lock,
+    };
+    let mut engine = Engine::start(Arc::clone(&shared), Box::new(log), next)?;
+    let collector = Collector::new(
+        disk,
+        store,
         shared,
-        Box::new(Locked {
-            journal,
-            _lock: lock,
-        }),
-        next,
-    )
+        engine.jobs(),
+        progress,
+        pins,
+        manifest,
+        config,
+    );
+    engine.keep_up(Collector::start(collector, config.collect)?);
+    Ok(engine)
 }
 
 /// The journal with the lock on its directory: let go when the sequencer has ended.

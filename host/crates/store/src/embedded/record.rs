@@ -4,7 +4,7 @@
 //! record header, 64 bytes
 //!    0  u32  magic "PRec"
 //!    4  u8   version, 1
-//!    5  u8   kind: 1 commit (2 snapshot, 3 wrapped keys: reserved)
+//!    5  u8   kind: 1 commit, 2 snapshot (3 wrapped keys: reserved)
 //!    6  u16  flags, 0
 //!    8  u64  segment it was written to
 //!   16  u64  sequence
@@ -44,15 +44,27 @@ const SECTION: usize = 32;
 const MAGIC: [u8; 4] = *b"PRec";
 const VERSION: u8 = 1;
 const KIND_COMMIT: u8 = 1;
+const KIND_SNAPSHOT: u8 = 2;
 const ROWS: u8 = 1;
 const BODY: u8 = 2;
 /// Payload longer than this is not believed: bodies in a record are small, and one commit is
 /// bounded by what one operation may carry.
 pub(crate) const PAYLOAD_MAX: usize = 1 << 30;
 
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// One operation, in the log.
+    Commit = KIND_COMMIT,
+    /// Rows and bodies that the collector moved, in a settled segment.
+    Snapshot = KIND_SNAPSHOT,
+}
+
 /// A record header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
+    pub(crate) kind: Kind,
     pub(crate) segment: u64,
     pub(crate) sequence: u64,
     pub(crate) synced: u64,
@@ -79,7 +91,7 @@ impl Header {
         let mut bytes = [0; HEADER];
         bytes[0..4].copy_from_slice(&MAGIC);
         bytes[4] = VERSION;
-        bytes[5] = KIND_COMMIT;
+        bytes[5] = self.kind as u8;
         bytes[8..16].copy_from_slice(&self.segment.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.synced.to_le_bytes());
@@ -92,18 +104,20 @@ impl Header {
 
     /// `None`: these 64 bytes are no record header.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() < HEADER
-            || bytes[..4] != MAGIC
-            || bytes[4] != VERSION
-            || bytes[5] != KIND_COMMIT
-        {
+        if bytes.len() < HEADER || bytes[..4] != MAGIC || bytes[4] != VERSION {
             return None;
         }
+        let kind = match bytes[5] {
+            KIND_COMMIT => Kind::Commit,
+            KIND_SNAPSHOT => Kind::Snapshot,
+            _ => return None,
+        };
         if u32_at(bytes, 60)? != crc32c::crc32c(&bytes[..60]) {
             return None;
         }
         let length = u32_at(bytes, 40)? as usize;
         (length <= PAYLOAD_MAX).then_some(Self {
+            kind,
             segment: u64_at(bytes, 8)?,
             sequence: u64_at(bytes, 16)?,
             synced: u64_at(bytes, 24)?,
@@ -126,8 +140,12 @@ fn padded(length: usize) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BodyPlace {
     pub(crate) id: BodyId,
+    /// Where its section begins, from the start of the payload.
+    pub(crate) section: usize,
     /// Of the first frame, from the start of the payload.
     pub(crate) offset: usize,
+    /// Where its section ends.
+    pub(crate) end: usize,
 }
 
 /// The payload of an operation's changes, and where its bodies are in it.
@@ -143,12 +161,15 @@ pub(crate) fn encode_payload(outcome: &Outcome) -> (Vec<u8>, Vec<BodyPlace>) {
         let start = begin_section(&mut out, BODY, 0);
         out.extend_from_slice(&id.0.to_le_bytes());
         out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        places.push(BodyPlace {
-            id: *id,
-            offset: out.len(),
-        });
+        let offset = out.len();
         frames::write_frames(&mut out, *id, bytes);
         end_section(&mut out, start);
+        places.push(BodyPlace {
+            id: *id,
+            section: start,
+            offset,
+            end: out.len(),
+        });
     }
     // Keys begin with their domain, so the rows of a domain lie together.
     let mut rows = outcome.changes.iter().peekable();
@@ -194,8 +215,21 @@ pub(crate) fn write_record(
     synced: u64,
     payload: &[u8],
 ) {
+    write_kind(out, Kind::Commit, segment, sequence, synced, payload);
+}
+
+/// The same, of any kind.
+pub(crate) fn write_kind(
+    out: &mut Vec<u8>,
+    kind: Kind,
+    segment: u64,
+    sequence: u64,
+    synced: u64,
+    payload: &[u8],
+) {
     let checksum = crc32c::crc32c(payload);
     let header = Header {
+        kind,
         segment,
         sequence,
         synced,
@@ -223,7 +257,9 @@ pub(crate) fn decode_payload(payload: &[u8]) -> Option<(Layer, Vec<BodyPlace>)> 
             [BODY, 0, 0] => {
                 bodies.push(BodyPlace {
                     id: BodyId(u64_at(content, 0)?),
+                    section: at,
                     offset: start + 16,
+                    end: start + length,
                 });
             }
             _ => return None,

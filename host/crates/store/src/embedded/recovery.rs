@@ -9,17 +9,21 @@
 //! A crash during any of this leaves either the state before or a finished segment more; both
 //! recover to the same rows.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+
+use mail::BodyId;
 
 use crate::OpenError;
 use crate::embedded::disk::Disk;
 use crate::embedded::format::StoreId;
-use crate::embedded::index::Index;
+use crate::embedded::index::{Index, IndexError};
+use crate::embedded::manifest::Manifest;
 use crate::embedded::record::{self, decode_payload, write_record};
 use crate::embedded::segment::{self, Read, Reader, Rest, Segment};
 use crate::rows::{BodyAtRow, CheckpointRow, encode};
-use crate::view::Layer;
+use crate::view::{Layer, Layered, Order, View, Walk};
 use crate::{Config, keys};
 
 /// The end of the journal, ready to be written.
@@ -55,8 +59,8 @@ impl Recovery<'_> {
         }
     }
 
-    /// The segments from `from` on, in order, without a gap.
-    pub(crate) fn segments(&self, from: u64) -> Result<Vec<Segment>, OpenError> {
+    /// The segments of the log from `from` on, opened, in order. All from `log` on are there.
+    pub(crate) fn segments(&self, log: u64, from: u64) -> Result<Vec<Segment>, OpenError> {
         let names = self
             .disk
             .list(segment::DIRECTORY)
@@ -65,16 +69,19 @@ impl Recovery<'_> {
             .iter()
             .filter_map(|name| segment::id_of(name))
             .collect();
-        ids.retain(|id| *id >= from);
+        ids.retain(|id| *id >= log);
         ids.sort_unstable();
-        let mut segments = Vec::with_capacity(ids.len());
+        let mut segments = Vec::new();
         for (index, id) in ids.iter().enumerate() {
-            let expected = from + index as u64;
+            let expected = log + index as u64;
             if *id != expected {
                 return Err(self.damaged(
                     &segment::path(expected),
                     "a segment of the journal is missing".to_owned(),
                 ));
+            }
+            if *id < from {
+                continue;
             }
             let opened =
                 segment::open(&**self.disk, self.store, *id).map_err(|error| self.io(error))?;
@@ -84,6 +91,65 @@ impl Recovery<'_> {
             return Err(self.damaged(&segment::path(from), "the journal is missing".to_owned()));
         }
         Ok(segments)
+    }
+
+    /// Every settled segment is there. Nothing is read: a start costs the same whatever the
+    /// size of the store.
+    pub(crate) fn check_settled(&self, manifest: &Manifest) -> Result<(), OpenError> {
+        let names = match self.disk.list(segment::SETTLED_DIRECTORY) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(self.io(error));
+            }
+            names => names.unwrap_or_default(),
+        };
+        let present: HashSet<u64> = names
+            .iter()
+            .filter_map(|name| segment::id_of(name))
+            .collect();
+        match manifest.settled().find(|(id, _)| !present.contains(id)) {
+            Some((id, _)) => {
+                let what = "a settled segment is missing".to_owned();
+                Err(self.damaged(&segment::path(id), what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The rows of all settled segments into an index that has none, and where bodies are.
+    pub(crate) fn replay_settled(
+        &self,
+        manifest: &Manifest,
+        index: &Index,
+    ) -> Result<(), OpenError> {
+        let mut layer = Layer::new();
+        let mut bytes = 0;
+        // Without a position: what is written is not believed before the end.
+        let write = |layer: &mut Layer| {
+            let written = index.write(layer, CheckpointRow::default());
+            layer.clear();
+            written.map_err(|error| self.index_io(&error.text))
+        };
+        for (id, settled) in manifest.bodies.iter().chain(&manifest.rows) {
+            let opened =
+                segment::open(&**self.disk, self.store, *id).map_err(|error| self.io(error))?;
+            let opened = opened.map_err(|what| self.damaged(&segment::path(*id), what))?;
+            let mut reader = Reader::new(&opened).map_err(|error| self.io(error))?;
+            while reader.expected <= settled.records {
+                let read = reader.next().map_err(|error| self.io(error))?;
+                let changes = read.as_ref().and_then(|read| changes(*id, read));
+                let (Some(read), Some(changes)) = (read, changes) else {
+                    let what = format!("record {} cannot be read", reader.expected);
+                    return Err(self.damaged(&segment::path(*id), what));
+                };
+                bytes += read.payload.len() as u64;
+                layer.extend(changes);
+                if bytes >= self.config.checkpoint_bytes {
+                    write(&mut layer)?;
+                    bytes = 0;
+                }
+            }
+        }
+        write(&mut layer)
     }
 
     /// Steps 1 and 2: the journal from the checkpoint on, its tail made durable.
@@ -211,6 +277,7 @@ impl Recovery<'_> {
         checkpoint: CheckpointRow,
         tail: &Tail,
         index: &Index,
+        is_rebuilt: bool,
     ) -> Result<Layer, OpenError> {
         let mut layer = Layer::new();
         let mut bytes = 0;
@@ -234,6 +301,12 @@ impl Recovery<'_> {
                         segment: this.id,
                         offset: reader.offset,
                     };
+                    // An index made again is believed only when all of it is there.
+                    let at = if is_rebuilt {
+                        CheckpointRow::default()
+                    } else {
+                        at
+                    };
                     index
                         .write(&layer, at)
                         .map_err(|error| self.index_io(&error.text))?;
@@ -243,6 +316,47 @@ impl Recovery<'_> {
             }
         }
         Ok(layer)
+    }
+
+    /// The end of making an index again. The deletion of a place is not kept by the collector: a
+    /// place without a body goes here.
+    pub(crate) fn finish_rebuild(
+        &self,
+        index: &Index,
+        replayed: &Layer,
+        tail: &Tail,
+    ) -> Result<(), OpenError> {
+        let at = CheckpointRow {
+            sequence: tail.sequence,
+            segment: tail.segment.id,
+            offset: tail.offset,
+        };
+        let failed = |error: IndexError| self.index_io(&error.text);
+        index
+            .write(replayed, CheckpointRow::default())
+            .map_err(failed)?;
+        let base = index.base().map_err(failed)?;
+        let view = Layered {
+            layers: Vec::new(),
+            base: Some(&base),
+            is_closed: false,
+        };
+        let places = keys::bodies_at();
+        let mut lost = Layer::new();
+        view.walk(
+            &places,
+            &keys::after(&places),
+            Order::Ascending,
+            &mut |key, _| {
+                let body = keys::body(BodyId(keys::last_number(key)));
+                if !view.exists(&body)? {
+                    lost.insert(key.to_vec(), None);
+                }
+                Ok(Walk::Continue(()))
+            },
+        )
+        .map_err(|error| self.index_io(&error.to_string()))?;
+        index.write(&lost, at).map_err(failed)
     }
 
     pub(crate) fn index_io(&self, text: &str) -> OpenError {

@@ -12,6 +12,10 @@
 //!   60  u32  crc32c of bytes 0..60
 //! then records; then zeros
 //! ```
+//! Segments of the log are in `journal/`, numbered without a gap. Those that the collector wrote
+//! are in `settled/`: their numbers have the highest bit set, their records are snapshots, counted
+//! from one, and nothing is ever added to them.
+//!
 //! A segment appears under its name only when its header (and, after a recovery, its first
 //! records) are synced: so a name with a bad header is damage.
 
@@ -19,16 +23,24 @@ use std::io;
 use std::sync::Arc;
 
 use crate::embedded::disk::{Disk, DiskFile, Mode};
-use crate::embedded::record::{self, Header};
+use crate::embedded::record::{self, Header, Kind};
+use crate::rows::is_settled;
 
 pub(crate) const DIRECTORY: &str = "journal";
 pub(crate) const HEADER: usize = 64;
 const MAGIC: [u8; 8] = *b"PRJOURNL";
 const FORMAT: u32 = 1;
 
+/// Where the collector writes.
+pub(crate) const SETTLED_DIRECTORY: &str = "settled";
 /// Name of a segment's file.
 pub(crate) fn path(segment: u64) -> String {
-    format!("{DIRECTORY}/{segment:016x}.seg")
+    let directory = if is_settled(segment) {
+        SETTLED_DIRECTORY
+    } else {
+        DIRECTORY
+    };
+    format!("{directory}/{segment:016x}.seg")
 }
 
 /// The segment of a file's name, without the directory.
@@ -94,7 +106,7 @@ pub(crate) fn create(
     Ok(Segment { id, first, file })
 }
 
-fn encode_header(store: [u8; 16], id: u64, first: u64) -> [u8; HEADER] {
+pub(crate) fn encode_header(store: [u8; 16], id: u64, first: u64) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
@@ -112,7 +124,12 @@ pub(crate) fn open(
     store: [u8; 16],
     id: u64,
 ) -> io::Result<Result<Segment, String>> {
-    let file = disk.open(&path(id), Mode::Write)?;
+    let mode = if is_settled(id) {
+        Mode::Read
+    } else {
+        Mode::Write
+    };
+    let file = disk.open(&path(id), mode)?;
     let mut bytes = [0; HEADER];
     if file.length()? < HEADER as u64 {
         return Ok(Err("it is shorter than its header".to_owned()));
@@ -202,7 +219,13 @@ impl Reader {
         }
         let mut bytes = [0; record::HEADER];
         self.file.read_at(offset, &mut bytes)?;
-        Ok(Header::decode(&bytes).filter(|header| header.segment == self.segment))
+        let kind = if is_settled(self.segment) {
+            Kind::Snapshot
+        } else {
+            Kind::Commit
+        };
+        let header = Header::decode(&bytes);
+        Ok(header.filter(|header| header.segment == self.segment && header.kind == kind))
     }
 
     fn payload(&self, offset: u64, header: Header) -> io::Result<Option<Vec<u8>>> {

@@ -6,7 +6,7 @@ use mail::{BodyId, DomainId, limits};
 
 use crate::body::{BodyRef, Piece};
 use crate::engine::Tx;
-use crate::rows::{BodyAtRow, BodyRow, ContentRow, ExtentRow};
+use crate::rows::{BodyAtRow, BodyRow, ContentRow, ExtentRow, is_settled};
 use crate::view::{View, ViewExt};
 use crate::{ContentId, Error, Result, keys};
 
@@ -142,6 +142,12 @@ impl Tx<'_> {
             return Ok(());
         }
         self.delete(key);
+        let at: Option<BodyAtRow> = self.row(&keys::body_at(id))?;
+        if let Some(BodyAtRow::Segment { segment, .. }) = at
+            && is_settled(segment)
+        {
+            self.add_dead(segment, row.length)?;
+        }
         self.delete(keys::body_at(id));
         match self
             .outcome
@@ -153,6 +159,14 @@ impl Tx<'_> {
             Some(index) => drop(self.outcome.kept.remove(index)),
             None => self.outcome.dropped.push(id),
         }
+        Ok(())
+    }
+
+    /// So many more bytes of a settled segment are named by nobody.
+    pub(crate) fn add_dead(&mut self, segment: u64, bytes: u64) -> Result<()> {
+        let key = keys::dead(segment);
+        let dead: u64 = self.row(&key)?.unwrap_or_default();
+        self.put(key, &(dead + bytes));
         Ok(())
     }
 

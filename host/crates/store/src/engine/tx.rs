@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) changes: Layer,
     /// Bodies that travel in the record.
     pub(crate) bodies: Vec<(BodyId, Arc<[u8]>)>,
+    /// Rows that say where something is: they follow from where it is and are not in the record.
+    pub(crate) moved: Vec<(Key, Vec<u8>)>,
     /// Bodies on the disk that a row names now.
     pub(crate) kept: Vec<BodyRef>,
     /// Bodies that no row names any more.

@@ -1,5 +1,6 @@
 //! What every backend must do: a table of scenarios and a model, run against both.
 
+mod disk_use;
 mod fairness;
 mod feed;
 mod isolation;

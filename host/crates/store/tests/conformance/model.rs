@@ -20,6 +20,7 @@ enum Step {
     Move(usize, usize, usize),
     Expunge(usize, usize),
     Reopen,
+    Collect,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -39,6 +40,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (any::<usize>(), any::<usize>(), any::<usize>()).prop_map(|(a, b, c)| Step::Move(a, b, c)),
         3 => (any::<usize>(), any::<usize>()).prop_map(|(at, which)| Step::Expunge(at, which)),
         1 => Just(Step::Reopen),
+        1 => Just(Step::Collect),
     ];
     proptest::collection::vec(step, 1..50)
 }
@@ -216,6 +218,10 @@ fn run(world: &World, model: &mut Model, step: &Step) {
             model.take(id, uid);
         }
         Step::Reopen => world.reopen(),
+        Step::Collect => {
+            store.compact(&mut |_| {}).unwrap();
+            is_sound(world);
+        }
     }
 }
 
@@ -278,6 +284,12 @@ fn check(world: &World, model: &mut Model) {
     assert_eq!(store.usage(&ann, Owner::Person(ANN)).unwrap(), usage);
 }
 
+/// All rows fit together, and every body can be read.
+fn is_sound(world: &World) {
+    let checked = world.store().check(true, &mut |_| {}).unwrap();
+    assert_eq!((checked.problems, &checked.first[..]), (0, &[][..]));
+}
+
 fn agrees(world: &World, steps: &[Step]) {
     let mut model = Model::default();
     for step in steps {
@@ -286,6 +298,7 @@ fn agrees(world: &World, steps: &[Step]) {
     }
     world.reopen();
     check(world, &mut model);
+    is_sound(world);
 }
 
 proptest! {

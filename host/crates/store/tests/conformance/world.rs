@@ -30,6 +30,7 @@ pub(crate) fn config() -> Config {
         segment_bytes: 256 * 1024,
         checkpoint_bytes: 64 * 1024,
         checkpoint_interval: Duration::from_millis(20),
+        collect: false,
         disk_reserve_bytes: 0,
         disk_reserve_percent: 0,
         ..Config::default()

@@ -25,6 +25,8 @@ pub(super) fn config() -> Config {
         checkpoint_bytes: 24 * 1024,
         checkpoint_interval: Duration::from_secs(3600),
         cache_bytes: 1024 * 1024,
+        // Where it collects, it says so.
+        collect: false,
         clock: || Timestamp(1_800_000_000_000),
         disk_reserve_bytes: 0,
         disk_reserve_percent: 0,
