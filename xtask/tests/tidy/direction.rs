@@ -330,11 +330,13 @@ fn vouching(files: &[Source]) -> Vec<String> {
     )
 }
 
-/// Test modules and test crates, and the rules themselves, which spell out what they look for.
+/// Test modules, test crates and examples, and the rules themselves, which spell out what they look
+/// for.
 fn is_test(file: &Source) -> bool {
     file.path.ends_with("/tests.rs")
         || file.path.starts_with("tests/")
         || file.path.contains("/tests/")
+        || file.path.contains("/examples/")
 }
 
 fn routing_and_message(files: &[Source]) -> Vec<String> {
