@@ -12,15 +12,15 @@
 //!
 //! CPU is the thread's CPU time summed over the polls of one call, so a guest that waits for its
 //! turn pays nothing; the epoch only says when to look. Wall time is a timer around the whole call.
-//! The ticker sleeps while no guest runs.
+//! The ticker sleeps once no guest has run for a while.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -32,6 +32,8 @@ use crate::error::{CallFailure, RuntimeError};
 
 /// How often guests are asked to yield.
 const TICK: Duration = Duration::from_millis(1);
+/// Ticks without a guest after which the ticker sleeps: under load it is not woken for every call.
+const LINGER: u32 = 20;
 
 /// The threads of the guests.
 pub(crate) struct GuestThreads {
@@ -101,7 +103,7 @@ impl GuestThreads {
 
 impl Drop for GuestThreads {
     fn drop(&mut self) {
-        self.ticker.set(|state| state.stopped = true);
+        self.ticker.stop();
         if let Some(runtime) = self.runtime.take() {
             // Guests may be dropped from within another runtime, where waiting is not allowed.
             runtime.shutdown_background();
@@ -110,42 +112,38 @@ impl Drop for GuestThreads {
 }
 
 /// Counts up the epoch of the engine while guests run.
-struct Ticker {
-    state: Mutex<TickerState>,
-    changed: Condvar,
-}
-
 #[derive(Default)]
-struct TickerState {
-    running: usize,
-    stopped: bool,
+struct Ticker {
+    running: AtomicUsize,
+    stopped: AtomicBool,
+    /// Its thread, to be woken; set once, when it is started.
+    thread: OnceLock<Thread>,
 }
 
 impl Ticker {
     fn start(engine: EngineWeak) -> std::io::Result<Arc<Self>> {
-        let ticker = Arc::new(Self {
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let ticker = Arc::new(Self::default());
         let own = Arc::clone(&ticker);
-        thread::Builder::new()
+        let handle = thread::Builder::new()
             .name("guest-ticker".to_owned())
             .spawn(move || own.run(&engine))?;
+        ticker.thread.get_or_init(|| handle.thread().clone());
         Ok(ticker)
     }
 
     fn run(&self, engine: &EngineWeak) {
-        loop {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let idle = |state: &mut TickerState| state.running == 0 && !state.stopped;
-            let state = self
-                .changed
-                .wait_while(state, idle)
-                .unwrap_or_else(PoisonError::into_inner);
-            if state.stopped {
-                return;
+        let mut idle_ticks = 0;
+        while !self.stopped.load(Ordering::SeqCst) {
+            match self.running.load(Ordering::SeqCst) {
+                0 => idle_ticks += 1,
+                _ => idle_ticks = 0,
             }
-            drop(state);
+            if idle_ticks > LINGER {
+                // Who begins after the look above has left a token, and this returns at once.
+                thread::park();
+                idle_ticks = 0;
+                continue;
+            }
             thread::sleep(TICK);
             let Some(engine) = engine.upgrade() else {
                 return;
@@ -154,9 +152,26 @@ impl Ticker {
         }
     }
 
-    fn set(&self, change: impl FnOnce(&mut TickerState)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
+    /// The first guest of all wakes it; this costs a call of the system only where it sleeps.
+    fn begin(&self) {
+        if self.running.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.wake();
+        }
+    }
+
+    fn end(&self) {
+        self.running.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 }
 
@@ -165,14 +180,14 @@ struct Ticking(Arc<Ticker>);
 
 impl Ticking {
     fn new(ticker: Arc<Ticker>) -> Self {
-        ticker.set(|state| state.running += 1);
+        ticker.begin();
         Self(ticker)
     }
 }
 
 impl Drop for Ticking {
     fn drop(&mut self) {
-        self.0.set(|state| state.running -= 1);
+        self.0.end();
     }
 }
 

@@ -30,7 +30,21 @@ type CheckConfigHook = TypedFunc<(String,), (Result<(), String>,)>;
 pub(crate) struct Live {
     store: Store<State>,
     instance: Instance,
+    /// Those that were called before: finding one compares its types with the contract's.
+    functions: Vec<(Hook, Function)>,
     calls: u64,
+}
+
+/// The function of a hook, by what it takes and gives.
+#[derive(Clone, Copy)]
+enum Function {
+    /// `connect`, `ehlo`, `mail`.
+    Session(SessionHook),
+    Recipient(RecipientHook),
+    Data(DataHook),
+    Deliver(DeliverHook),
+    Start(StartHook),
+    CheckConfig(CheckConfigHook),
 }
 
 /// What a hook is asked, beside what is in the [`Call`].
@@ -60,13 +74,11 @@ impl Live {
             call,
         )
         .await?;
-        if let Some(index) = binding.loaded.hooks.get(&Hook::Start) {
-            let start: StartHook = live.function(index).map_err(|error| failure(&error))?;
-            let (answer,) = start
-                .call_async(&mut live.store, ())
-                .await
-                .map_err(|error| failure(&error))?;
-            answer.map_err(|text| CallFailure::Start(escaped(&text, 300)))?;
+        if binding.has(Hook::Start) {
+            let answer = live.call(&binding.loaded, Hook::Start, Question::Plain);
+            if let RawAnswer::Checked(Err(text)) = answer.await.map_err(|error| failure(&error))? {
+                return Err(CallFailure::Start(escaped(&text, 300)));
+            }
         }
         Ok(live)
     }
@@ -96,6 +108,7 @@ impl Live {
         Ok(Self {
             store,
             instance,
+            functions: Vec::new(),
             calls: 0,
         })
     }
@@ -110,31 +123,8 @@ impl Live {
         let mut live = Self::instantiate(loaded, owner, limits, call)
             .await
             .map_err(LoadError::Start)?;
-        for (&hook, index) in &loaded.hooks {
-            let typed = match hook {
-                Hook::Connect | Hook::Ehlo | Hook::Mail => live
-                    .instance
-                    .get_typed_func::<(Resource<ContextHandle>,), (Resource<RawVerdict>,)>(
-                        &mut live.store,
-                        index,
-                    )
-                    .map(drop),
-                Hook::Rcpt => live
-                    .function::<_, (Resource<RawVerdict>,)>(index)
-                    .map(|_: RecipientHook| ()),
-                Hook::Data => live
-                    .function::<_, (Resource<RawVerdict>,)>(index)
-                    .map(|_: DataHook| ()),
-                Hook::Deliver => live
-                    .function::<_, (Resource<RawOutcome>,)>(index)
-                    .map(|_: DeliverHook| ()),
-                Hook::Start => live
-                    .function::<_, (Result<(), String>,)>(index)
-                    .map(|_: StartHook| ()),
-                Hook::CheckConfig => live
-                    .function::<_, (Result<(), String>,)>(index)
-                    .map(|_: CheckConfigHook| ()),
-            };
+        for &hook in loaded.hooks.keys() {
+            let typed = live.function(loaded, hook);
             typed.map_err(|error| {
                 LoadError::Type(format!(
                     "its hook {hook} is not as the contract has it: {}",
@@ -159,80 +149,94 @@ impl Live {
         question: Question,
     ) -> Result<RawAnswer, CallFailure> {
         self.calls += 1;
-        let index = loaded
-            .hooks
-            .get(&hook)
-            .ok_or_else(|| CallFailure::Contract(format!("it has no hook {hook}")))?;
-        self.call(index, hook, question)
+        self.call(loaded, hook, question)
             .await
             .map_err(|error| failure(&error))
     }
 
     async fn call(
         &mut self,
-        index: &wasmtime::component::ComponentExportIndex,
+        loaded: &Loaded,
         hook: Hook,
         question: Question,
     ) -> wasmtime::Result<RawAnswer> {
-        if hook == Hook::CheckConfig {
-            let Question::Config(config) = question else {
-                return Err(
-                    CallFailure::Contract("check-config needs a configuration".to_owned()).into(),
-                );
-            };
-            let check: CheckConfigHook = self.function(index)?;
-            let (answer,) = check.call_async(&mut self.store, (config,)).await?;
-            return Ok(RawAnswer::Checked(answer));
-        }
-        // The host's own entries; the guest gets them lent for the call.
+        let function = self.function(loaded, hook)?;
+        let answer = match (function, question) {
+            (Function::Start(start), _) => {
+                let (answer,) = start.call_async(&mut self.store, ()).await?;
+                return Ok(RawAnswer::Checked(answer));
+            }
+            (Function::CheckConfig(check), Question::Config(config)) => {
+                let (answer,) = check.call_async(&mut self.store, (config,)).await?;
+                return Ok(RawAnswer::Checked(answer));
+            }
+            (function, question) => self.ask_about_mail(function, question).await?,
+        };
+        Ok(answer)
+    }
+
+    /// The hooks that are given the context, and some of them the message: the host's own entries,
+    /// lent to the guest for the call.
+    async fn ask_about_mail(
+        &mut self,
+        function: Function,
+        question: Question,
+    ) -> wasmtime::Result<RawAnswer> {
         let context = self.store.data_mut().push(ContextHandle)?;
         let message = self.store.data_mut().push(MessageHandle)?;
-        let lent_context = || Resource::new_borrow(context.rep());
-        let lent_message = || Resource::new_borrow(message.rep());
-        let answer = match (hook, question) {
-            (Hook::Rcpt, Question::Recipient(recipient)) => {
-                let rcpt: RecipientHook = self.function(index)?;
-                let (verdict,) = rcpt
-                    .call_async(&mut self.store, (lent_context(), recipient))
-                    .await?;
-                RawAnswer::Verdict(self.store.data_mut().delete(verdict)?)
+        let lent_context = Resource::new_borrow(context.rep());
+        let lent_message = Resource::new_borrow(message.rep());
+        let store = &mut self.store;
+        let answer = match (function, question) {
+            (Function::Session(session), _) => {
+                let (verdict,) = session.call_async(&mut *store, (lent_context,)).await?;
+                RawAnswer::Verdict(store.data_mut().delete(verdict)?)
             }
-            (Hook::Data, _) => {
-                let data: DataHook = self.function(index)?;
-                let (verdict,) = data
-                    .call_async(&mut self.store, (lent_context(), lent_message()))
-                    .await?;
-                RawAnswer::Verdict(self.store.data_mut().delete(verdict)?)
+            (Function::Recipient(rcpt), Question::Recipient(recipient)) => {
+                let asked = (lent_context, recipient);
+                let (verdict,) = rcpt.call_async(&mut *store, asked).await?;
+                RawAnswer::Verdict(store.data_mut().delete(verdict)?)
             }
-            (Hook::Deliver, _) => {
-                let deliver: DeliverHook = self.function(index)?;
-                let (outcome,) = deliver
-                    .call_async(&mut self.store, (lent_context(), lent_message()))
-                    .await?;
-                RawAnswer::Outcome(self.store.data_mut().delete(outcome)?)
+            (Function::Data(data), _) => {
+                let asked = (lent_context, lent_message);
+                let (verdict,) = data.call_async(&mut *store, asked).await?;
+                RawAnswer::Verdict(store.data_mut().delete(verdict)?)
             }
-            _ => {
-                let session: SessionHook = self.function(index)?;
-                let (verdict,) = session
-                    .call_async(&mut self.store, (lent_context(),))
-                    .await?;
-                RawAnswer::Verdict(self.store.data_mut().delete(verdict)?)
+            (Function::Deliver(deliver), _) => {
+                let asked = (lent_context, lent_message);
+                let (outcome,) = deliver.call_async(&mut *store, asked).await?;
+                RawAnswer::Outcome(store.data_mut().delete(outcome)?)
             }
+            _ => return Err(CallFailure::Contract("it was asked nothing".to_owned()).into()),
         };
         self.store.data_mut().delete(context)?;
         self.store.data_mut().delete(message)?;
         Ok(answer)
     }
 
-    fn function<Params, Results>(
-        &mut self,
-        index: &wasmtime::component::ComponentExportIndex,
-    ) -> wasmtime::Result<TypedFunc<Params, Results>>
-    where
-        Params: wasmtime::component::ComponentNamedList + wasmtime::component::Lower,
-        Results: wasmtime::component::ComponentNamedList + wasmtime::component::Lift,
-    {
-        self.instance.get_typed_func(&mut self.store, index)
+    /// The function of a hook, found at its first call.
+    fn function(&mut self, loaded: &Loaded, hook: Hook) -> wasmtime::Result<Function> {
+        let known = self.functions.iter().find(|(known, _)| *known == hook);
+        if let Some((_, function)) = known {
+            return Ok(*function);
+        }
+        let index = loaded
+            .hooks
+            .get(&hook)
+            .ok_or_else(|| CallFailure::Contract(format!("it has no hook {hook}")))?;
+        let (instance, store) = (&self.instance, &mut self.store);
+        let function = match hook {
+            Hook::Connect | Hook::Ehlo | Hook::Mail => {
+                Function::Session(instance.get_typed_func(store, index)?)
+            }
+            Hook::Rcpt => Function::Recipient(instance.get_typed_func(store, index)?),
+            Hook::Data => Function::Data(instance.get_typed_func(store, index)?),
+            Hook::Deliver => Function::Deliver(instance.get_typed_func(store, index)?),
+            Hook::Start => Function::Start(instance.get_typed_func(store, index)?),
+            Hook::CheckConfig => Function::CheckConfig(instance.get_typed_func(store, index)?),
+        };
+        self.functions.push((hook, function));
+        Ok(function)
     }
 
     pub(crate) fn state(&mut self) -> &mut State {
