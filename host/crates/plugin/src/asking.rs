@@ -57,17 +57,15 @@ impl Runtime {
     /// Asks a plugin, where its circuit is closed. The call ends within its limits, also when the
     /// asker is gone.
     pub(crate) async fn ask(&self, binding: &Arc<Binding>, ask: Ask) -> Asked {
-        let core = Arc::clone(&self.0);
-        let binding = Arc::clone(binding);
         let hook = ask.hook;
-        let stamp = binding.stamp().clone();
+        let not_called = |why| not_called(binding.stamp().clone(), hook, why);
         let ticket = match binding.admit(hook) {
             Ok(ticket) => ticket,
-            Err(left_alone) => return not_called(stamp, hook, left_alone),
+            Err(left_alone) => return not_called(left_alone),
         };
         // A message on the disk is read by the guest, and waited for, on the guest threads.
         let is_quick = ask.message.as_ref().is_none_or(|view| view.is_in_memory());
-        let call = run(core, binding, ask, ticket);
+        let call = run(Arc::clone(&self.0), Arc::clone(binding), ask, ticket);
         let asked = if is_quick {
             self.0.guests.run(call).await
         } else {
@@ -76,7 +74,7 @@ impl Runtime {
                 None => Err("the guest threads have ended".to_owned()),
             }
         };
-        asked.unwrap_or_else(|trouble| not_called(stamp, hook, CallFailure::Host(trouble)))
+        asked.unwrap_or_else(|trouble| not_called(CallFailure::Host(trouble)))
     }
 }
 

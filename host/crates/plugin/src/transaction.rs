@@ -318,6 +318,9 @@ impl Transaction {
                 Some(_) if hook != Hook::Data => take_writes(&mut asked),
                 _ => Vec::new(),
             };
+            if writes.is_empty() {
+                break asked;
+            }
             let domain = self.facts.domain.as_str();
             let refuses = verdict_of(binding, domain, &asked.report)
                 .refusal()
@@ -420,7 +423,7 @@ async fn keep(
     writes: Vec<KvWrite>,
     refuses: bool,
 ) -> Result<(), KeepError> {
-    let Some(keeper) = keeper.filter(|_| !writes.is_empty()) else {
+    let Some(keeper) = keeper else {
         return Ok(());
     };
     let compares = writes.iter().any(|write| write.expected.is_some());
