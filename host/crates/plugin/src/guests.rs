@@ -233,7 +233,8 @@ impl CallClock {
     fn begin_poll(&self) {
         let cpu = recent_thread_cpu_ns();
         self.poll_began_cpu_ns.store(cpu, Ordering::Relaxed);
-        self.poll_began_ns.store(self.elapsed_ns(), Ordering::Relaxed);
+        self.poll_began_ns
+            .store(self.elapsed_ns(), Ordering::Relaxed);
     }
 
     /// A short poll is billed with its time, which costs less to know.
