@@ -197,9 +197,15 @@ impl Sequencer {
             let mut records = Vec::new();
             let mut planned = Vec::new();
             self.plan(&mut jobs, &mut records, &mut planned);
+            let is_change = !records.is_empty();
             let committed = self.settle(records);
+            let is_change = is_change && committed.is_ok();
             for job in planned {
                 job.answer(committed.clone());
+            }
+            // After the answers: where the index is behind, this waits for it.
+            if is_change {
+                self.log.applied();
             }
             if jobs.peek().is_none() {
                 return;
@@ -349,7 +355,6 @@ impl Sequencer {
             // The notifier ends only after this thread.
             let _ = self.events.send(event);
         }
-        self.log.applied();
     }
 }
 

@@ -544,11 +544,21 @@ impl Store for Engine {
 
     fn queue(&self, access: &Access, filter: &QueueFilter) -> Result<Vec<QueueRow>> {
         let now = self.now();
-        self.read(|view| {
-            reads::queue(view, access, filter, &|id| {
-                self.shared.leases.is_held(id, now)
-            })
-        })
+        let mut filter = filter.clone();
+        let mut found = Vec::new();
+        loop {
+            let (rows, next) = self.read(|view| {
+                reads::queue(view, access, &filter, &|id| {
+                    self.shared.leases.is_held(id, now)
+                })
+            })?;
+            filter.max -= rows.len();
+            found.extend(rows);
+            let Some(after) = next else {
+                return Ok(found);
+            };
+            filter.after = Some(after);
+        }
     }
 
     fn queue_row(&self, access: &Access, id: QueueId) -> Result<QueueRow> {

@@ -226,12 +226,17 @@ pub(crate) fn content(view: Dyn<'_>, access: &Access, source: Source) -> Result<
     view.row(&keys::content(domain, id))?.ok_or(Error::NotFound)
 }
 
+/// Queue rows looked at in one go.
+const QUEUE_LOOKS: usize = 1000;
+
+/// Rows that match, and where to go on where so many were looked at that others should have
+/// their turn: a filter may match few of a million.
 pub(crate) fn queue(
     view: Dyn<'_>,
     access: &Access,
     filter: &QueueFilter,
     is_leased: &dyn Fn(QueueId) -> bool,
-) -> Result<Vec<QueueRow>> {
+) -> Result<(Vec<QueueRow>, Option<QueueId>)> {
     administer(access)?;
     let table = if is_site(access) {
         keys::table(access.domain(), Table::QueueAt)
@@ -244,8 +249,9 @@ pub(crate) fn queue(
     }
     let mut found = Vec::new();
     if filter.max == 0 {
-        return Ok(found);
+        return Ok((found, None));
     }
+    let (mut looks, mut next) = (0, None);
     view.walk(
         &from,
         &keys::after(&table),
@@ -256,14 +262,16 @@ pub(crate) fn queue(
             if filter.matches(&row) {
                 found.push(row.public(id, domain, is_leased(id)));
             }
-            Ok(if found.len() < filter.max {
-                Walk::Continue(())
-            } else {
-                Walk::Break(())
-            })
+            looks += 1;
+            let is_enough = found.len() >= filter.max;
+            if !is_enough && looks < QUEUE_LOOKS {
+                return Ok(Walk::Continue(()));
+            }
+            next = (!is_enough).then_some(id);
+            Ok(Walk::Break(()))
         },
     )?;
-    Ok(found)
+    Ok((found, next))
 }
 
 pub(crate) fn queue_row(
