@@ -12,6 +12,7 @@ mod follow;
 mod intake;
 mod listen;
 mod metrics_http;
+mod moving;
 mod outflow;
 mod plugins;
 mod reload;

@@ -53,6 +53,14 @@ impl ApiError {
     }
 }
 
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
 /// The command that lists things of the same kind.
 fn listing(what: &str) -> Option<String> {
     let (kind, name) = what.split_once(' ')?;

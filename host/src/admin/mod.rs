@@ -19,6 +19,7 @@ mod explain;
 mod groups;
 mod https;
 mod messages;
+mod moving;
 mod passwords;
 mod peer;
 mod plugins;
@@ -38,7 +39,7 @@ use anyhow::Context as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use net::{Shutdown, ShutdownTrigger};
 use tokio::net::UnixListener;
@@ -99,6 +100,12 @@ fn local(api: Api) -> Router {
         .route("/v1/messages", post(messages::send))
         .layer(DefaultBodyLimit::max(most))
         .route("/v1/backup", post(backup::cut))
+        .route("/v1/domains/{domain}/archive", get(moving::export_domain))
+        .route("/v1/archives", post(moving::import_domain))
+        .route(
+            "/v1/users/{person}/mail",
+            get(moving::export_person).post(moving::import_person),
+        )
         .with_state(api)
 }
 

@@ -357,6 +357,24 @@ pub enum DomainCommand {
         #[arg(long)]
         as_new: bool,
     },
+    /// Write a domain into one file: people with passwords, groups, aliases, mail, queue, plugins.
+    #[command(
+        after_help = "What changes meanwhile is in it or not: for good, set the domain inactive first. An interrupted export leaves FILE.partial and begins anew.\n\nExample:\n  postroom domain export abc.test abc.test.archive"
+    )]
+    Export {
+        /// Its name.
+        name: String,
+        /// A new file.
+        file: PathBuf,
+    },
+    /// Make a domain of a file that `domain export` wrote.
+    #[command(
+        after_help = "The domain is inactive until all of it is there; an interrupted import goes on with the same command. UIDs stay, and queued mail waits for `postroom queue release`.\n\nExample:\n  postroom domain import abc.test.archive"
+    )]
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
     /// Set a domain to 'deleted': mail for it is refused for good, nothing is erased yet.
     Remove {
         /// Its name.
@@ -416,11 +434,61 @@ pub enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Put the mail of a Maildir or an mbox into a person's mailboxes.
+    #[command(
+        after_help = "A second run imports nothing twice. What cannot be read is named, and the rest is imported.\n\nExamples:\n  postroom user import ann@abc.test --maildir Maildir\n  postroom user import ann@abc.test --mbox old.mbox --mailbox Old"
+    )]
+    Import {
+        /// The person's address.
+        address: String,
+        /// Where the mail is.
+        #[command(flatten)]
+        files: MailFiles,
+    },
+    /// Write a person's mail into a new Maildir or mbox.
+    #[command(
+        after_help = "Examples:\n  postroom user export ann@abc.test --maildir ann-mail\n  postroom user export ann@abc.test --mbox sent.mbox --mailbox Sent"
+    )]
+    Export {
+        /// The person's address.
+        address: String,
+        /// Where it goes.
+        #[command(flatten)]
+        files: MailFiles,
+    },
     /// Remove a person and the mail.
     Remove {
         /// The person's address.
         address: String,
     },
+}
+
+/// Mail in the files of other programs.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct MailFiles {
+    /// A Maildir with its folders (Maildir++ and Dovecot's).
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "mbox",
+        conflicts_with = "mbox"
+    )]
+    pub maildir: Option<PathBuf>,
+    /// An mbox file.
+    #[arg(long, value_name = "FILE")]
+    pub mbox: Option<PathBuf>,
+    /// The mailbox; with a Maildir its top, and folders go below it [default: INBOX, and with
+    /// `export --maildir` all].
+    #[arg(long, value_name = "NAME")]
+    pub mailbox: Option<String>,
+}
+
+impl MailFiles {
+    /// The one that is named.
+    pub(crate) fn place(&self) -> &std::path::Path {
+        let named = self.maildir.as_ref().or(self.mbox.as_ref());
+        named.map_or_else(|| std::path::Path::new(""), |path| path.as_path())
+    }
 }
 
 /// `postroom group …`

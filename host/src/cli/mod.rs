@@ -11,6 +11,8 @@ pub(crate) mod client;
 mod domain;
 mod group;
 mod kept;
+mod mail_files;
+mod moving;
 mod output;
 mod password;
 mod plugin;
@@ -77,6 +79,9 @@ async fn dispatch(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(done) = backup::local(arguments).await {
         output::show_done(&done?, arguments.json);
         return Ok(());
+    }
+    if let Some(done) = moving::local(arguments).await {
+        return done;
     }
     let remote = &arguments.remote;
     let answer = match (&remote.server, &arguments.command) {

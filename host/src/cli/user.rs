@@ -57,6 +57,8 @@ pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Resul
                 .post(&format!("{}/password", path(address)), &body)
                 .await
         }
+        // Served before any of this: they carry files.
+        UserCommand::Export { .. } | UserCommand::Import { .. } => Ok(Value::Null),
         UserCommand::Remove { address } => client.delete(&path(address)).await,
     }
 }

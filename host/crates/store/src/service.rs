@@ -141,6 +141,10 @@ impl Engine {
         lease_seconds: i64,
         choose: impl FnOnce(&dyn View, &mut Hands, claim::Hold<'_>) -> Result<Vec<Taken>>,
     ) -> Result<Vec<Lease>> {
+        if let Some(reason) = self.shared.latched.get() {
+            // What cannot be settled is not begun: the next start would begin it again.
+            return Err(Error::Latched(reason.clone()));
+        }
         let until = now.plus_seconds(lease_seconds);
         self.read(|view| {
             // The view first, then the leases, here and everywhere: while the view is held
@@ -529,6 +533,9 @@ impl Store for Engine {
     }
 
     fn next_due(&self) -> Option<Timestamp> {
+        if self.shared.latched.get().is_some() {
+            return None;
+        }
         let found = self.read(|view| claim::next_due(view, &self.shared.leases.lock()));
         found.unwrap_or_else(|error| {
             tracing::error!(%error, "looking for the next due row failed");

@@ -206,7 +206,7 @@ pub trait Store: Send + Sync {
     /// then equally among the destinations of each; within these the message that is due longest
     /// comes first, its rows together. A domain, and a destination over all domains, has at most
     /// as many rows in hand as places are left, so that one that is slow or dead does not use up
-    /// the workers.
+    /// the workers. Nothing is leased that could not be settled: [`crate::Error::Latched`].
     fn claim_within(
         &self,
         worker: &str,

@@ -1,5 +1,6 @@
 //! Changes: what each does, what each refuses, and that it is there after a restart.
 
+mod copied;
 mod file;
 mod names;
 mod power;

@@ -247,6 +247,10 @@ fn an_older_copy_is_opened_for_reading_only() {
             panic!("it was written")
         };
         assert!(store.space().unwrap().latched.is_some());
+        // Its queued mail was sent since.
+        let claimed = store.claim("worker", NOW, 60, 1);
+        assert!(matches!(claimed, Err(Error::Latched(_))), "{claimed:?}");
+        assert_eq!(store.next_due(), None);
     }
     // The copy was not moved on by being looked at.
     let restored = Embedded::restore(older.path(), config(), &rules()).unwrap();
