@@ -15,7 +15,7 @@ const LEVELS_MAX: usize = 32;
 
 /// A Maildir with everything below it.
 #[derive(Debug)]
-pub(super) struct Maildir {
+pub(in crate::cli) struct Maildir {
     /// Folders with the names of their mailboxes.
     folders: Vec<(PathBuf, String)>,
 }

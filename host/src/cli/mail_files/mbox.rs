@@ -23,7 +23,7 @@ const STATE_FIELDS: [&str; 6] = [
 
 /// An mbox file.
 #[derive(Debug)]
-pub(super) struct Mbox {
+pub(in crate::cli) struct Mbox {
     path: PathBuf,
     file: File,
     mailbox: String,
@@ -201,7 +201,7 @@ fn separator(line: &[u8]) -> Option<Option<Timestamp>> {
     let is_clock = |word: &&str| word.len() >= 5 && word.as_bytes()[2] == b':';
     let clock = words
         .iter()
-        .position(|word| word.is_ascii() && is_clock(&word))?;
+        .position(|word| word.is_ascii() && is_clock(word))?;
     let year = words[clock..]
         .iter()
         .filter(|word| word.len() == 4)
