@@ -97,6 +97,12 @@ impl Engine {
         self.upkeep = Some(upkeep);
     }
 
+    /// Are rows on their way into the index?
+    #[cfg(test)]
+    pub(crate) fn is_writing_index(&self) -> bool {
+        self.shared.layers().is_frozen()
+    }
+
     /// Sends an operation to the sequencer.
     pub(crate) fn run<T: Send + 'static>(
         &self,

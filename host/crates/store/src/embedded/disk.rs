@@ -33,6 +33,8 @@ pub(crate) trait Disk: Send + Sync + Debug {
     fn list(&self, path: &str) -> io::Result<Vec<String>>;
     fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn DiskFile>>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// A second name for a file that is there. Fails where the name is taken.
+    fn link(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, path: &str) -> io::Result<()>;
     /// Makes creations, renames and removals in a directory durable.
     fn sync_dir(&self, path: &str) -> io::Result<()>;
@@ -100,6 +102,10 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.root.join(from), self.root.join(to))
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::hard_link(self.root.join(from), self.root.join(to))
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {

@@ -1,213 +1,45 @@
 //! A disk that can lose what was not synced, tear it, refuse and fail.
 //!
-//! Each file has what is durable and a list of writes since its last sync; each directory has
-//! names that are durable and a list of changes since. At every sync, before it takes effect,
-//! a snapshot can be kept; an image of it is what a power loss at that moment might leave:
-//! each unsynced write kept, lost or torn in sectors, each unsynced name kept or lost.
+//! Each file has what is durable and a list of writes since its last sync; names of files and
+//! directories are durable, or changes since. At every sync, before it takes effect, a snapshot
+//! can be kept; an image of it is what a power loss at that moment might leave: each unsynced
+//! write kept, lost or torn in sectors, each unsynced name kept or lost (`state.rs`).
+//!
+//! It does not know: writes that the disk reports as synced and loses, and disks that change
+//! what is durable. Those are damage, which checksums find.
 
-use std::collections::BTreeMap;
+mod dice;
+mod pages;
+mod state;
+
 use std::io::{Error, ErrorKind, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::embedded::disk::{Disk, DiskFile, Lock, Mode};
 
-const SECTOR: usize = 512;
+pub(crate) use dice::Dice;
+pub(crate) use pages::Pages;
+use state::{Inode, Naming, Unsynced, directory};
+pub(crate) use state::{Loss, State};
 
-/// A small generator, so that an image can be made again from its seed (SplitMix64).
-#[derive(Debug, Clone)]
-pub(crate) struct Dice(pub(crate) u64);
+/// `EIO`, `EMFILE` and `ENOSPC`.
+pub(crate) const EIO: i32 = 5;
+pub(crate) const EMFILE: i32 = 24;
+pub(crate) const ENOSPC: i32 = 28;
 
-impl Dice {
-    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Unsynced {
-    Write { offset: u64, bytes: Arc<[u8]> },
-    Length(u64),
-}
-
-#[derive(Debug, Clone, Default)]
-struct Inode {
-    durable: Arc<Vec<u8>>,
-    current: Arc<Vec<u8>>,
-    unsynced: Vec<Unsynced>,
-}
-
-impl Unsynced {
-    fn apply(&self, file: &mut Vec<u8>) {
-        match self {
-            Self::Write { offset, bytes } => put(file, *offset as usize, bytes),
-            Self::Length(length) => file.resize(*length as usize, 0),
-        }
-    }
-}
-
-fn put(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
-    if file.len() < offset + bytes.len() {
-        file.resize(offset + bytes.len(), 0);
-    }
-    file[offset..offset + bytes.len()].copy_from_slice(bytes);
-}
-
-#[derive(Debug, Clone)]
-enum Naming {
-    Link {
-        path: String,
-        inode: usize,
-    },
-    Unlink {
-        path: String,
-    },
-    Rename {
-        from: String,
-        to: String,
-        inode: usize,
-    },
-}
-
-impl Naming {
-    fn directory(&self) -> &str {
-        match self {
-            Self::Link { path, .. } | Self::Unlink { path } | Self::Rename { to: path, .. } => {
-                directory(path)
-            }
-        }
-    }
-
-    fn apply(&self, names: &mut BTreeMap<String, usize>) {
-        match self {
-            Self::Link { path, inode } => drop(names.insert(path.clone(), *inode)),
-            Self::Unlink { path } => drop(names.remove(path)),
-            Self::Rename { from, to, inode } => {
-                names.remove(from);
-                names.insert(to.clone(), *inode);
-            }
-        }
-    }
-}
-
-fn directory(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(directory, _)| directory)
-}
-
-/// Everything on the disk, and everything on its way there.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct State {
-    inodes: Vec<Inode>,
-    directories: Vec<String>,
-    durable: BTreeMap<String, usize>,
-    current: BTreeMap<String, usize>,
-    namings: Vec<Naming>,
-}
-
-/// How much of what was not synced a crash leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// None of it: the disk lost power.
-    All,
-    /// All of it: the process was killed.
-    Nothing,
-    /// By dice: kept, lost or torn, one by one.
-    Some(u64),
-}
-
-impl State {
-    /// What a crash leaves.
-    pub(crate) fn image(&self, loss: Loss) -> Self {
-        let mut dice = Dice(match loss {
-            Loss::Some(seed) => seed,
-            Loss::All | Loss::Nothing => 0,
-        });
-        let mut names = self.durable.clone();
-        for naming in &self.namings {
-            if loss == Loss::Nothing || (loss != Loss::All && dice.roll(2) == 0) {
-                naming.apply(&mut names);
-            }
-        }
-        let inodes = self.inodes.iter().map(|inode| {
-            let mut bytes = inode.durable.as_ref().clone();
-            for unsynced in &inode.unsynced {
-                match (loss, unsynced) {
-                    (Loss::All, _) => {}
-                    (Loss::Nothing, unsynced) => unsynced.apply(&mut bytes),
-                    (Loss::Some(_), unsynced) => keep_some(&mut dice, unsynced, &mut bytes),
-                }
-            }
-            let bytes = Arc::new(bytes);
-            Inode {
-                durable: Arc::clone(&bytes),
-                current: bytes,
-                unsynced: Vec::new(),
-            }
-        });
-        let inodes = inodes.collect();
-        Self {
-            inodes,
-            directories: self.directories.clone(),
-            durable: names.clone(),
-            current: names,
-            namings: Vec::new(),
-        }
-    }
-
-    /// What a kill of the process leaves: everything written, synced or not, as it was.
-    pub(crate) fn kill(&self) -> Self {
-        self.clone()
-    }
-
-    /// Changes bytes of a file as a failing disk would.
-    pub(crate) fn corrupt(&mut self, path: &str, offset: usize) {
-        let inode = &mut self.inodes[self.current[path]];
-        let mut bytes = inode.current.as_ref().clone();
-        bytes[offset] ^= 0x40;
-        inode.current = Arc::new(bytes);
-        inode.durable = Arc::clone(&inode.current);
-    }
-
-    /// Names of the files under a prefix.
-    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
-        self.current
-            .keys()
-            .filter(|name| name.starts_with(prefix))
-            .cloned()
-            .collect()
-    }
-
-    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
-        self.inodes[self.current[path]].current.as_ref().clone()
-    }
-
-    pub(crate) fn remove(&mut self, path: &str) {
-        self.current.remove(path);
-        self.durable.remove(path);
-    }
-}
-
-fn keep_some(dice: &mut Dice, unsynced: &Unsynced, file: &mut Vec<u8>) {
-    match (dice.roll(3), unsynced) {
-        (0, _) => {}
-        (1, unsynced) => unsynced.apply(file),
-        (_, Unsynced::Length(length)) => Unsynced::Length(*length).apply(file),
-        (_, Unsynced::Write { offset, bytes }) => {
-            let mut at = 0;
-            while at < bytes.len() {
-                // Sectors of the disk, not of the write.
-                let end = ((*offset as usize + at) / SECTOR + 1) * SECTOR - *offset as usize;
-                let end = end.min(bytes.len());
-                if dice.roll(2) == 0 {
-                    put(file, *offset as usize + at, &bytes[at..end]);
-                }
-                at = end;
-            }
-        }
-    }
+/// What is asked of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Call {
+    Open,
+    Read,
+    Write,
+    Length,
+    Allocate,
+    Sync,
+    SyncDirectory,
+    Rename,
+    Remove,
+    Link,
 }
 
 /// What fails.
@@ -219,6 +51,19 @@ pub(crate) enum Failing {
     Write(usize),
     /// The n-th sync of a directory from now, once, for want of room.
     Directory(usize),
+    /// The n-th call of this kind from now, once, with this error of the system.
+    Nth(Call, usize, i32),
+}
+
+impl Failing {
+    fn parts(self) -> (Call, usize, i32) {
+        match self {
+            Self::Sync(number) => (Call::Sync, number, EIO),
+            Self::Write(number) => (Call::Write, number, EIO),
+            Self::Directory(number) => (Call::SyncDirectory, number, ENOSPC),
+            Self::Nth(call, number, error) => (call, number, error),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -270,6 +115,11 @@ impl FaultDisk {
         self.lock_inner().snapshots.clone()
     }
 
+    /// As [`FaultDisk::snapshots`]; they are kept no longer.
+    pub(crate) fn take_snapshots(&self) -> Vec<Snapshot> {
+        std::mem::take(&mut self.lock_inner().snapshots)
+    }
+
     pub(crate) fn state(&self) -> State {
         self.lock_inner().state.clone()
     }
@@ -278,8 +128,18 @@ impl FaultDisk {
         self.lock_inner().failing = Some(failing);
     }
 
+    /// Is a failure still to come?
+    pub(crate) fn is_to_fail(&self) -> bool {
+        self.lock_inner().failing.is_some()
+    }
+
     pub(crate) fn set_capacity(&self, capacity: Option<u64>) {
         self.lock_inner().capacity = capacity;
+    }
+
+    /// Is there a capacity?
+    pub(crate) fn is_limited(&self) -> bool {
+        self.lock_inner().capacity.is_some()
     }
 
     pub(crate) fn used(&self) -> u64 {
@@ -298,11 +158,12 @@ impl Inner {
     }
 
     fn used(&self) -> u64 {
-        self.state
-            .current
-            .values()
-            .map(|inode| self.state.inodes[*inode].current.len() as u64)
-            .sum()
+        let mut inodes: Vec<usize> = self.state.current.files.values().copied().collect();
+        // A file of two names takes its room once.
+        inodes.sort_unstable();
+        inodes.dedup();
+        let length = |inode: usize| self.state.inodes[inode].current.len() as u64;
+        inodes.into_iter().map(length).sum()
     }
 
     fn check_room(&self, inode: usize, length: u64) -> Result<()> {
@@ -315,79 +176,82 @@ impl Inner {
         }
     }
 
-    fn change(&mut self, inode: usize, unsynced: Unsynced) {
-        let inode = &mut self.state.inodes[inode];
-        unsynced.apply(Arc::make_mut(&mut inode.current));
-        inode.unsynced.push(unsynced);
+    fn inode(&mut self, inode: usize) -> &mut Inode {
+        Arc::make_mut(&mut self.state.inodes[inode])
     }
 
     fn name(&mut self, naming: Naming) {
-        naming.apply(&mut self.state.current);
+        self.state.current.apply(&naming);
         self.state.namings.push(naming);
     }
 
-    /// Is it the turn of this one? `kind` makes the same kind of failure with another count.
-    fn fails(&mut self, kind: fn(usize) -> Failing) -> bool {
-        let (Some(Failing::Sync(left))
-        | Some(Failing::Write(left))
-        | Some(Failing::Directory(left))) = self.failing
-        else {
-            return false;
-        };
-        if self.failing != Some(kind(left)) {
-            return false;
-        }
-        self.failing = left.checked_sub(1).map(kind);
-        left == 0
+    fn named(&self, path: &str) -> Result<usize> {
+        let inode = self.state.current.files.get(path).copied();
+        inode.ok_or_else(|| Error::from(ErrorKind::NotFound))
     }
-}
 
-fn eio() -> Error {
-    Error::from_raw_os_error(5)
+    /// Is it the turn of this one to fail?
+    fn check(&mut self, call: Call) -> Result<()> {
+        let Some((kind, left, error)) = self.failing.map(Failing::parts) else {
+            return Ok(());
+        };
+        if kind != call {
+            return Ok(());
+        }
+        self.failing = left
+            .checked_sub(1)
+            .map(|left| Failing::Nth(call, left, error));
+        if left == 0 {
+            Err(Error::from_raw_os_error(error))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Disk for FaultDisk {
     fn create_dir(&self, path: &str) -> Result<()> {
         let mut inner = self.lock_inner();
-        if !inner.state.directories.iter().any(|known| known == path) {
-            inner.state.directories.push(path.to_owned());
+        if !inner.state.current.directories.contains(path) {
+            inner.name(Naming::Directory {
+                path: path.to_owned(),
+            });
         }
         Ok(())
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>> {
         let inner = self.lock_inner();
-        let state = &inner.state;
-        if !path.is_empty() && !state.directories.iter().any(|known| known == path) {
+        let names = &inner.state.current;
+        if !path.is_empty() && !names.directories.contains(path) {
             return Err(Error::from(ErrorKind::NotFound));
         }
-        let files = state.current.keys().filter(|name| directory(name) == path);
-        let mut names: Vec<String> = files
+        let all = names.files.keys().chain(&names.directories);
+        let mut names: Vec<String> = all
+            .filter(|name| directory(name) == path)
             .map(|name| {
                 name.rsplit_once('/')
                     .map_or(name.as_str(), |(_, name)| name)
-                    .to_owned()
             })
+            .map(str::to_owned)
             .collect();
-        if path.is_empty() {
-            names.extend(state.directories.iter().cloned());
-        }
         names.sort();
         Ok(names)
     }
 
     fn open(&self, path: &str, mode: Mode) -> Result<Arc<dyn DiskFile>> {
         let mut inner = self.lock_inner();
-        let known = inner.state.current.get(path).copied();
+        inner.check(Call::Open)?;
+        let known = inner.state.current.files.get(path).copied();
         let inode = match (known, mode) {
             (Some(inode), Mode::Create) => {
-                inner.change(inode, Unsynced::Length(0));
+                inner.inode(inode).change(Unsynced::Length(0));
                 inode
             }
             (Some(inode), _) => inode,
             (None, Mode::Read | Mode::Write) => return Err(Error::from(ErrorKind::NotFound)),
             (None, Mode::Create | Mode::WriteOrCreate) => {
-                inner.state.inodes.push(Inode::default());
+                inner.state.inodes.push(Arc::default());
                 let inode = inner.state.inodes.len() - 1;
                 inner.name(Naming::Link {
                     path: path.to_owned(),
@@ -404,11 +268,8 @@ impl Disk for FaultDisk {
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         let mut inner = self.lock_inner();
-        let inode = *inner
-            .state
-            .current
-            .get(from)
-            .ok_or_else(|| Error::from(ErrorKind::NotFound))?;
+        inner.check(Call::Rename)?;
+        let inode = inner.named(from)?;
         inner.name(Naming::Rename {
             from: from.to_owned(),
             to: to.to_owned(),
@@ -417,11 +278,24 @@ impl Disk for FaultDisk {
         Ok(())
     }
 
+    fn link(&self, from: &str, to: &str) -> Result<()> {
+        let mut inner = self.lock_inner();
+        inner.check(Call::Link)?;
+        let inode = inner.named(from)?;
+        if inner.state.current.files.contains_key(to) {
+            return Err(Error::from(ErrorKind::AlreadyExists));
+        }
+        inner.name(Naming::Link {
+            path: to.to_owned(),
+            inode,
+        });
+        Ok(())
+    }
+
     fn remove(&self, path: &str) -> Result<()> {
         let mut inner = self.lock_inner();
-        if !inner.state.current.contains_key(path) {
-            return Err(Error::from(ErrorKind::NotFound));
-        }
+        inner.check(Call::Remove)?;
+        inner.named(path)?;
         inner.name(Naming::Unlink {
             path: path.to_owned(),
         });
@@ -431,17 +305,13 @@ impl Disk for FaultDisk {
     fn sync_dir(&self, path: &str) -> Result<()> {
         let mut inner = self.lock_inner();
         inner.snapshot();
-        if inner.fails(Failing::Directory) {
-            return Err(Error::from(ErrorKind::StorageFull));
-        }
+        inner.check(Call::SyncDirectory)?;
         let state = &mut inner.state;
-        let (done, rest) = std::mem::take(&mut state.namings)
+        let (done, rest): (Vec<Naming>, Vec<Naming>) = std::mem::take(&mut state.namings)
             .into_iter()
-            .partition(|n: &Naming| n.directory() == path);
+            .partition(|naming| naming.directory() == path);
         state.namings = rest;
-        let done: Vec<Naming> = done;
-        done.iter()
-            .for_each(|naming| naming.apply(&mut state.durable));
+        done.iter().for_each(|naming| state.durable.apply(naming));
         Ok(())
     }
 
@@ -477,30 +347,29 @@ struct FaultFile {
 
 impl DiskFile for FaultFile {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        let inner = self.disk.lock_inner();
-        let bytes = &inner.state.inodes[self.inode].current;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let found = start
-            .checked_add(out.len())
-            .and_then(|end| bytes.get(start..end));
-        out.copy_from_slice(found.ok_or_else(|| Error::from(ErrorKind::UnexpectedEof))?);
-        Ok(())
+        let mut inner = self.disk.lock_inner();
+        inner.check(Call::Read)?;
+        if inner.state.inodes[self.inode].current.read(offset, out) {
+            Ok(())
+        } else {
+            Err(Error::from(ErrorKind::UnexpectedEof))
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut inner = self.disk.lock_inner();
-        if inner.fails(Failing::Write) {
-            return Err(eio());
-        }
+        let checked = inner.check(Call::Write);
+        // A write that fails may have done a part of it.
+        let bytes = match checked {
+            Ok(()) => bytes,
+            Err(_) => &bytes[..bytes.len() / 2],
+        };
         inner.check_room(self.inode, offset + bytes.len() as u64)?;
-        inner.change(
-            self.inode,
-            Unsynced::Write {
-                offset,
-                bytes: bytes.into(),
-            },
-        );
-        Ok(())
+        inner.inode(self.inode).change(Unsynced::Write {
+            offset,
+            bytes: bytes.into(),
+        });
+        checked
     }
 
     fn length(&self) -> Result<u64> {
@@ -511,32 +380,31 @@ impl DiskFile for FaultFile {
 
     fn set_length(&self, length: u64) -> Result<()> {
         let mut inner = self.disk.lock_inner();
+        inner.check(Call::Length)?;
         inner.check_room(self.inode, length)?;
-        inner.change(self.inode, Unsynced::Length(length));
+        inner.inode(self.inode).change(Unsynced::Length(length));
         Ok(())
     }
 
     fn allocate(&self, length: u64) -> Result<()> {
-        if self.length()? < length {
-            self.set_length(length)
-        } else {
-            Ok(())
+        let mut inner = self.disk.lock_inner();
+        inner.check(Call::Allocate)?;
+        if (inner.state.inodes[self.inode].current.len() as u64) < length {
+            inner.check_room(self.inode, length)?;
+            inner.inode(self.inode).change(Unsynced::Length(length));
         }
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {
         let mut inner = self.disk.lock_inner();
         inner.snapshot();
-        if inner.fails(Failing::Sync) {
-            // As Linux does: the pages are dropped from the list, and the next sync succeeds.
-            inner.state.inodes[self.inode].unsynced.clear();
-            return Err(eio());
+        let checked = inner.check(Call::Sync);
+        let inode = inner.inode(self.inode);
+        match checked {
+            Ok(()) => inode.sync(),
+            Err(_) => inode.fail_sync(),
         }
-        // What an earlier, failed sync forgot stays forgotten: seen, and not on the disk.
-        let inode = &mut inner.state.inodes[self.inode];
-        for unsynced in std::mem::take(&mut inode.unsynced) {
-            unsynced.apply(Arc::make_mut(&mut inode.durable));
-        }
-        Ok(())
+        checked
     }
 }

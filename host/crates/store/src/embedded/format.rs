@@ -19,13 +19,19 @@ use crate::embedded::disk::{Disk, Mode};
 /// The newest format this version reads, and the one it writes.
 pub(crate) const FORMAT: u32 = 1;
 /// The oldest postroom that reads what this version writes.
-const NEEDS: &str = "0.1.0";
+pub(crate) const NEEDS: &str = "0.1.0";
 const TITLE: &str = "postroom data directory";
 pub(crate) const FILE: &str = "FORMAT";
-const TEMPORARY: &str = "FORMAT.new";
 
 /// The id of a store.
 pub(crate) type StoreId = [u8; 16];
+
+/// What a directory says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) format: u32,
+    pub(crate) store: StoreId,
+}
 
 /// A new one. Not secret, only different from others.
 pub(crate) fn new_id() -> StoreId {
@@ -39,7 +45,16 @@ pub(crate) fn new_id() -> StoreId {
 }
 
 /// What the directory says it is; `None`: it says nothing.
-pub(crate) fn read(disk: &dyn Disk, root: &Path) -> Result<Option<StoreId>, OpenError> {
+pub(crate) fn read(disk: &dyn Disk, root: &Path) -> Result<Option<Found>, OpenError> {
+    read_up_to(disk, root, FORMAT)
+}
+
+/// As [`read`], for one who reads up to `newest`.
+pub(crate) fn read_up_to(
+    disk: &dyn Disk,
+    root: &Path,
+    newest: u32,
+) -> Result<Option<Found>, OpenError> {
     let io = |error| OpenError::Io {
         path: root.join(FILE),
         error,
@@ -54,10 +69,10 @@ pub(crate) fn read(disk: &dyn Disk, root: &Path) -> Result<Option<StoreId>, Open
         .min(4096);
     let mut bytes = vec![0; length];
     file.read_at(0, &mut bytes).map_err(io)?;
-    parse(&String::from_utf8_lossy(&bytes), root).map(Some)
+    parse(&String::from_utf8_lossy(&bytes), root, newest).map(Some)
 }
 
-fn parse(text: &str, root: &Path) -> Result<StoreId, OpenError> {
+fn parse(text: &str, root: &Path, newest: u32) -> Result<Found, OpenError> {
     let damaged = |what: &str| OpenError::Damaged {
         path: root.join(FILE),
         what: what.to_owned(),
@@ -77,30 +92,37 @@ fn parse(text: &str, root: &Path) -> Result<StoreId, OpenError> {
         }
     }
     let format = format.ok_or_else(|| damaged("the FORMAT file names no format"))?;
-    if format > FORMAT {
+    if format > newest {
         let needs = needs.unwrap_or_else(|| "a newer version".to_owned());
         return Err(OpenError::Newer {
             path: root.to_owned(),
             format,
             needs,
-            ours: FORMAT,
+            ours: newest,
         });
     }
     if format == 0 {
         return Err(damaged("the FORMAT file names format 0, which never was"));
     }
-    store
+    let store = store
         .map(u128::to_be_bytes)
-        .ok_or_else(|| damaged("the FORMAT file names no store"))
+        .ok_or_else(|| damaged("the FORMAT file names no store"))?;
+    Ok(Found { format, store })
 }
 
-/// Writes it, the last step of making a directory.
-pub(crate) fn write(disk: &dyn Disk, store: StoreId) -> io::Result<()> {
+/// Writes it: the last step of making a directory.
+pub(crate) fn write(disk: &dyn Disk, store: StoreId, format: u32, needs: &str) -> io::Result<()> {
     let id = u128::from_be_bytes(store);
-    let text = format!("{TITLE}\nformat {FORMAT}\nneeds {NEEDS}\nstore {id:032x}\n");
-    let file = disk.open(TEMPORARY, Mode::Create)?;
-    file.write_at(0, text.as_bytes())?;
+    let text = format!("{TITLE}\nformat {format}\nneeds {needs}\nstore {id:032x}\n");
+    replace(disk, FILE, text.as_bytes())
+}
+
+/// Puts a small file into the place of another: after a crash it is the one or the other.
+pub(crate) fn replace(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = format!("{path}.new");
+    let file = disk.open(&temporary, Mode::Create)?;
+    file.write_at(0, bytes)?;
     file.sync()?;
-    disk.rename(TEMPORARY, FILE)?;
+    disk.rename(&temporary, path)?;
     disk.sync_dir("")
 }

@@ -22,7 +22,7 @@ use crate::{Error, keys};
 pub(crate) const FILE: &str = "index.redb";
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 /// Pause before a checkpoint is tried again.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 500 });
 /// Failures other than a full disk before the store stops.
 const TRIES: u32 = 3;
 

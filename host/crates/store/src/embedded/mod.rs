@@ -30,6 +30,7 @@ mod segment;
 mod settled;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ use journal::{Checkpoints, Journal};
 use manifest::Manifest;
 use progress::Progress;
 use recovery::{Recovery, Tail};
+use upgrade::Target;
 
 pub use copied::{CheckedSegment, check_segment};
 pub use restore::{RestoreRules, Restored, mark_restoring};
@@ -166,7 +168,7 @@ pub(crate) fn open_on(
     };
     let lock = lock(&*disk, root)?;
     let store = match format::read(&*disk, root)? {
-        Some(store) => store,
+        Some(found) => Target::OURS.reach(&*disk, root, found)?,
         None => create(&*disk, root, config)?,
     };
     let recovery = Recovery {
@@ -329,7 +331,7 @@ fn create(disk: &dyn Disk, root: &Path, config: &Config) -> Result<StoreId, Open
         disk.create_dir(bodies::DIRECTORY)?;
         disk.sync_dir("")?;
         segment::create(disk, store, 1, 1, config.segment_bytes, &[]).map_err(|made| made.error)?;
-        format::write(disk, store)
+        format::write(disk, store, format::FORMAT, format::NEEDS)
     };
     make().map_err(io)?;
     Ok(store)

@@ -5,6 +5,7 @@ use mail::{Access, DomainId, MailboxId, PersonId};
 use crate::engine::Tx;
 use crate::engine::access::manage;
 use crate::keys::{self, Table};
+use crate::rows::MailboxRow;
 use crate::view::View;
 use crate::{Error, Owner, QueueId, Result, Rights};
 
@@ -59,16 +60,28 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Children before parents does not matter here: all of them go.
     fn remove_mailboxes(&mut self, domain: DomainId, owner: Owner) -> Result<Progress> {
         let Some((_, value)) = self.prefix(&keys::names_of(domain, owner), 1)?.pop() else {
             return Ok(Progress::Done);
         };
-        let id = MailboxId(crate::rows::decode(&value)?);
+        let id = self.leaf_below(domain, owner, crate::rows::decode(&value)?)?;
         if !self.clear_mailbox(domain, id, STEP)? {
             self.forget_mailbox(domain, id)?;
         }
         Ok(Progress::More)
+    }
+
+    /// This mailbox, or the first one below it that has none below it. Children go before their
+    /// parents: between two steps, or after a crash, every name can still be told.
+    fn leaf_below(&mut self, domain: DomainId, owner: Owner, id: u64) -> Result<MailboxId> {
+        let mut leaf = id;
+        while let Some((_, value)) = self
+            .prefix(&keys::names_below(domain, owner, leaf), 1)?
+            .pop()
+        {
+            leaf = crate::rows::decode(&value)?;
+        }
+        Ok(MailboxId(leaf))
     }
 
     fn remove_domain(&mut self, domain: DomainId) -> Result<Progress> {
@@ -77,8 +90,9 @@ impl Tx<'_> {
                 "the host itself cannot be removed".to_owned(),
             ));
         }
-        if let Some((key, _)) = self.prefix(&keys::table(domain, Table::Mailbox), 1)?.pop() {
-            let id = MailboxId(keys::last_number(&key));
+        if let Some((key, value)) = self.prefix(&keys::table(domain, Table::Mailbox), 1)?.pop() {
+            let row: MailboxRow = crate::rows::decode(&value)?;
+            let id = self.leaf_below(domain, row.owner, keys::last_number(&key))?;
             if !self.clear_mailbox(domain, id, STEP)? {
                 self.forget_mailbox(domain, id)?;
             }

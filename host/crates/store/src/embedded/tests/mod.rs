@@ -3,8 +3,15 @@
 mod collect;
 mod crash;
 mod damage;
+mod dump;
 mod failing;
+mod fixture;
+mod formats;
 mod full;
+mod images;
+mod life;
 mod opening;
+mod scenarios;
 mod script;
 mod slow;
+mod steps;

@@ -15,11 +15,11 @@ use crate::embedded::open_on;
 use crate::service::Engine;
 use crate::{
     Accept, Action, Config, Effect, Error, FlagChange, FlagOperation, Flags, NewMessage, OpenError,
-    Owner, Part, Piece, Place, Quota, Recipient, Settled, Settlement, Source, Store,
+    Owner, Part, Piece, Place, Quota, Recipient, Settled, Settlement, Source, Store, TraceLine,
 };
 
 /// Small, so that a short script crosses every kind of border.
-pub(super) fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         segment_bytes: 48 * 1024,
         checkpoint_bytes: 24 * 1024,
@@ -34,24 +34,24 @@ pub(super) fn config() -> Config {
     }
 }
 
-pub(super) fn open(disk: &FaultDisk) -> Result<Engine, OpenError> {
+pub(crate) fn open(disk: &FaultDisk) -> Result<Engine, OpenError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     open_on(disk, std::path::Path::new("data"), &config())
 }
 
-pub(super) const PERSON: PersonId = PersonId(11);
+pub(crate) const PERSON: PersonId = PersonId(11);
 
-pub(super) fn tenant(domain: u64) -> Tenant {
+pub(crate) fn tenant(domain: u64) -> Tenant {
     Tenant::vouch(DomainId(domain))
 }
 
-pub(super) fn access() -> Access {
+pub(crate) fn access() -> Access {
     Access::system(tenant(1))
 }
 
 /// Something a caller was told.
 #[derive(Debug, Clone)]
-pub(super) enum Acked {
+pub(crate) enum Acked {
     Message {
         domain: u64,
         mailbox: MailboxId,
@@ -81,27 +81,27 @@ pub(super) enum Acked {
 
 /// What was acknowledged, in order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<Acked>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<Acked>>>);
 
 impl Log {
-    pub(super) fn of(acked: Vec<Acked>) -> Self {
+    pub(crate) fn of(acked: Vec<Acked>) -> Self {
         Self(Arc::new(Mutex::new(acked)))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 
-    pub(super) fn push(&self, acked: Acked) {
+    pub(crate) fn push(&self, acked: Acked) {
         self.0.lock().unwrap().push(acked);
     }
 
-    pub(super) fn first(&self, count: usize) -> Vec<Acked> {
+    pub(crate) fn first(&self, count: usize) -> Vec<Acked> {
         self.0.lock().unwrap()[..count].to_vec()
     }
 }
 
-pub(super) fn bytes(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut reader = blake3::Hasher::new()
         .update(&seed.to_le_bytes())
         .finalize_xof();
@@ -110,7 +110,7 @@ pub(super) fn bytes(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn body(store: &Engine, bytes: &[u8]) -> Result<Piece, Error> {
+pub(crate) fn body(store: &Engine, bytes: &[u8]) -> Result<Piece, Error> {
     let mut writer = store.begin_body()?;
     for chunk in bytes.chunks(10_000) {
         writer.write(chunk)?;
@@ -118,7 +118,7 @@ pub(super) fn body(store: &Engine, bytes: &[u8]) -> Result<Piece, Error> {
     Ok(writer.finish()?.piece())
 }
 
-pub(super) fn append(
+pub(crate) fn append(
     store: &Engine,
     log: &Log,
     seed: u64,
@@ -149,7 +149,7 @@ pub(super) fn append(
     Ok((mailbox, uid))
 }
 
-pub(super) fn envelope(store: &Engine) -> Envelope {
+pub(crate) fn envelope(store: &Engine) -> Envelope {
     Envelope {
         id: store.envelope_id(),
         reverse_path: ReversePath::Null,
@@ -165,13 +165,23 @@ pub(super) fn envelope(store: &Engine) -> Envelope {
     }
 }
 
-pub(super) fn recipient(store: &Engine, actions: Vec<Action>) -> Recipient {
+pub(crate) fn recipient(store: &Engine, actions: Vec<Action>) -> Recipient {
     Recipient {
         id: store.recipient_id(),
         original: "Ann@abc.test".to_owned(),
         address: mail::Mailbox::parse("ann@abc.test").unwrap(),
         prefix: b"Delivered-To: ann@abc.test\r\n".to_vec(),
         actions,
+    }
+}
+
+/// Something decided, for `explain`.
+pub(crate) fn trace_line(step: &str) -> TraceLine {
+    TraceLine {
+        at: Timestamp(1_800_000_000_000),
+        recipient: None,
+        step: step.to_owned(),
+        text: "as the script says".to_owned(),
     }
 }
 
@@ -270,7 +280,7 @@ fn expunge(store: &Engine, log: &Log, mailbox: MailboxId, uid: Uid) -> Result<()
 }
 
 /// The life. Ends with the first error.
-pub(super) fn live(store: &Engine, log: &Log) -> Result<(), Error> {
+pub(crate) fn live(store: &Engine, log: &Log) -> Result<(), Error> {
     let (inbox, first) = append(store, log, 1, 900)?;
     let (_, second) = append(store, log, 2, 20_000)?;
     accept(store, log, 3, 3_000)?;
@@ -293,7 +303,7 @@ pub(super) fn live(store: &Engine, log: &Log) -> Result<(), Error> {
 }
 
 /// Everything acknowledged is there, and no UID is given twice.
-pub(super) fn check(store: &Engine, acked: &[Acked], context: &str) {
+pub(crate) fn check(store: &Engine, acked: &[Acked], context: &str) {
     let mut messages: BTreeMap<(u64, MailboxId, Uid), blake3::Hash> = BTreeMap::new();
     let mut flags = BTreeMap::new();
     let mut highest: BTreeMap<(u64, MailboxId), Uid> = BTreeMap::new();
@@ -386,7 +396,7 @@ pub(super) fn check(store: &Engine, acked: &[Acked], context: &str) {
 }
 
 /// UIDs in the script's INBOX, if there is one.
-pub(super) fn inbox_uids(store: &Engine) -> Vec<Uid> {
+pub(crate) fn inbox_uids(store: &Engine) -> Vec<Uid> {
     match store.mailbox_named(&access(), Owner::Person(PERSON), "INBOX") {
         Ok(inbox) => {
             let rows = store.rows(&access(), inbox.id, 1..=u32::MAX).unwrap();

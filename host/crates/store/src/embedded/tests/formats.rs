@@ -1,0 +1,330 @@
+//! Every released format is kept as a fixture, and opened: `tests/fixtures/format-N.pack` is a
+//! data directory, `format-N.rows` what is to be seen in it.
+//!
+//! A new format gets its fixture by running this with `POSTROOM_MAKE_FIXTURE=1`, once, before it
+//! is released; a fixture that is there is never made again.
+
+use std::path::{Path, PathBuf};
+
+use crate::embedded::disk::{Disk, Mode};
+use crate::embedded::fault::{FaultDisk, Loss, State};
+use crate::embedded::format::{self, FORMAT};
+use crate::embedded::tests::dump::{Dump, PEOPLE};
+use crate::embedded::tests::fixture::{pack, unpack};
+use crate::embedded::tests::life::{Life, Lived, goes_on, open_and_dump};
+use crate::embedded::tests::script;
+use crate::embedded::tests::steps::*;
+use crate::embedded::upgrade::{Step as UpgradeStep, Target, Upgrade};
+use crate::{OpenError, Owner, Place, Store};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// A directory of a format, and what is to be seen in it.
+fn fixture(number: u32) -> (State, Dump) {
+    let read = |ending: &str| {
+        let path = folder().join(format!("format-{number}.{ending}"));
+        std::fs::read(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}; see the head of this file", path.display())
+        })
+    };
+    let rows = String::from_utf8(read("rows")).expect("it is text");
+    (unpack(&read("pack")), Dump::from_text(&rows))
+}
+
+/// A bit of everything, with an index and a tail of the journal behind it.
+fn make_fixture() {
+    let mut life = Life::begin(2_026);
+    life.largest = 500;
+    let blank = vec![b'\n'; 300_000];
+    let large = |life: &mut Life| {
+        // Lines of nothing: large for the store and small for the fixture.
+        let mut bytes = blank.clone();
+        bytes[40..299_000].fill(0);
+        life.step("large", |store| {
+            let message = crate::NewMessage::new(vec![script::body(store, &bytes)?]);
+            let id = store.operation_id();
+            let place = Place::Named(Owner::Person(PEOPLE[1]), "Archive/2026".to_owned());
+            store
+                .append(&Life::access(2), id, place, vec![message])
+                .wait()
+        })
+    };
+    life.live(&[
+        accept,
+        append,
+        create_mailbox,
+        share,
+        subscribe,
+        set_settings,
+    ])
+    .expect("it goes well");
+    large(&mut life).expect("it goes well");
+    life.step("subscribe", |store| {
+        let name = "Archive/2026".to_owned();
+        store
+            .subscribe(&Life::access(2), PEOPLE[1], name, true)
+            .wait()
+    })
+    .expect("it goes well");
+    life.live(&[
+        accept,
+        flag,
+        settle,
+        hold,
+        copy,
+        move_messages,
+        expunge,
+        put_values,
+        accept,
+        settle,
+        rename_mailbox,
+        expunge_last,
+        reopen,
+        accept,
+        flag,
+        note_started,
+        append,
+        put_values,
+    ])
+    .expect("it goes well");
+    let name = |ending: &str| folder().join(format!("format-{FORMAT}.{ending}"));
+    std::fs::create_dir_all(folder()).expect("the folder can be made");
+    std::fs::write(name("rows"), life.now().to_text()).expect("it can be written");
+    // As a kill leaves it, not as a close does.
+    let packed = pack(&life.disk.state());
+    std::fs::write(name("pack"), packed).expect("it can be written");
+}
+
+fn is_wanted() -> bool {
+    let is_there = folder().join(format!("format-{FORMAT}.pack")).exists();
+    !is_there && std::env::var_os("POSTROOM_MAKE_FIXTURE").is_some()
+}
+
+#[test]
+fn every_released_format_opens_and_has_all_its_rows() {
+    if is_wanted() {
+        make_fixture();
+    }
+    for number in 1..=FORMAT {
+        let (state, rows) = fixture(number);
+        let kinds = [
+            "/mailbox/",
+            "/message/",
+            "/queue/",
+            "/kv/",
+            "/setting/",
+            "/trace/",
+            "/subscriptions/",
+        ];
+        for kind in kinds {
+            assert!(
+                rows.0.keys().any(|key| key.contains(kind)),
+                "format {number} has no {kind}"
+            );
+        }
+        let disk = FaultDisk::new(state);
+        let (store, found) =
+            open_and_dump(&disk).unwrap_or_else(|error| panic!("format {number}: {error}"));
+        assert_eq!(found.difference(&rows), None, "format {number}");
+        goes_on(&store, &found, &Lived::of(rows.clone()), 0)
+            .unwrap_or_else(|error| panic!("format {number}: {error}"));
+        store.close().unwrap();
+        let found = format::read(&disk, Path::new("data")).unwrap().unwrap();
+        assert_eq!(found.format, FORMAT);
+    }
+}
+
+/// A power loss at every sync of the first start with this version, and of the starts after it.
+#[test]
+fn f12_an_upgrade_that_is_interrupted_goes_on() {
+    for number in 1..=FORMAT {
+        let (state, rows) = fixture(number);
+        let mut states = vec![state];
+        for round in 0..3 {
+            let disk = FaultDisk::new(states.swap_remove(states.len() / 2));
+            disk.record(|| 0);
+            let (store, _) =
+                open_and_dump(&disk).unwrap_or_else(|error| panic!("format {number}: {error}"));
+            store.close().unwrap();
+            states.clear();
+            for (sync, snapshot) in disk.snapshots().iter().enumerate() {
+                for loss in [
+                    Loss::All,
+                    Loss::Nothing,
+                    Loss::Some(sync as u64),
+                    Loss::Some(77 + sync as u64),
+                ] {
+                    let context = format!("format {number}, round {round}, sync {sync}, {loss:?}");
+                    let image = snapshot.state.image(loss);
+                    states.push(image.clone());
+                    let (_, found) = open_and_dump(&FaultDisk::new(image))
+                        .unwrap_or_else(|error| panic!("{context}: {error}"));
+                    assert_eq!(found.difference(&rows), None, "{context}");
+                }
+            }
+        }
+    }
+}
+
+// ---- the machinery, on a format that is not there yet ----------------------------------------
+
+/// Marks each file of the journal in a file beside it, then gathers the marks: two steps that can
+/// be seen, and that a crash can part.
+const NEXT: Target = Target {
+    format: FORMAT + 1,
+    needs: "9.0.0",
+    upgrades: &[Upgrade {
+        from: FORMAT,
+        steps: &[
+            UpgradeStep {
+                name: "mark",
+                run: |disk, _| {
+                    for name in disk.list("journal")? {
+                        format::replace(disk, &format!("mark-{name}"), name.as_bytes())?;
+                    }
+                    Ok(())
+                },
+            },
+            UpgradeStep {
+                name: "gather",
+                run: |disk, _| {
+                    let names: Vec<String> = disk.list("journal")?;
+                    format::replace(disk, "gathered", names.join(" ").as_bytes())?;
+                    for name in disk
+                        .list("")?
+                        .iter()
+                        .filter(|name| name.starts_with("mark-"))
+                    {
+                        disk.remove(name)?;
+                    }
+                    disk.sync_dir("")
+                },
+            },
+        ],
+    }],
+};
+
+fn reach(disk: &FaultDisk) -> Result<(), OpenError> {
+    let root = Path::new("data");
+    let found = format::read_up_to(disk, root, NEXT.format)?.expect("the FORMAT file is there");
+    NEXT.reach(disk, root, found).map(drop)
+}
+
+/// A store with several finished segments, and what is in it.
+fn lived() -> (State, Dump) {
+    let mut life = Life::begin(4);
+    life.live(&[
+        accept_large,
+        append_several,
+        burst,
+        burst,
+        append_several,
+        accept,
+        append_several,
+        accept,
+    ])
+    .unwrap();
+    let dump = life.now().clone();
+    let state = life.disk.state().image(Loss::Nothing);
+    assert!(
+        state.names("journal/").len() > 1,
+        "{:?}",
+        state.names("journal/")
+    );
+    assert_eq!(state.names("bodies/").len(), 1);
+    (state, dump)
+}
+
+#[test]
+fn an_upgrade_keeps_a_copy_that_an_older_version_opens() {
+    let (state, dump) = lived();
+    let disk = FaultDisk::new(state);
+    reach(&disk).unwrap();
+    let upgraded = disk.state();
+    assert_eq!(upgraded.names("UPGRADE"), Vec::<String>::new());
+    assert_eq!(upgraded.names("mark-"), Vec::<String>::new());
+    assert_eq!(upgraded.names("gathered"), ["gathered"]);
+    // The upgraded directory is refused here, which is an older version to it.
+    let error = script::open(&disk).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+    assert!(
+        error.to_string().contains("needs postroom 9.0.0 or newer"),
+        "{error}"
+    );
+    // The way back: the copy, in the place of the directory.
+    let prefix = format!("before-format-{}/", FORMAT + 1);
+    let mut back = State::default();
+    for name in upgraded.names(&prefix) {
+        let bytes = upgraded.bytes(&name);
+        let mut pages = crate::embedded::fault::Pages::default();
+        pages.write(0, &bytes);
+        back.put(&name[prefix.len()..], pages);
+    }
+    let (store, found) = open_and_dump(&FaultDisk::new(back)).unwrap();
+    assert_eq!(found.difference(&dump), None);
+    store.close().unwrap();
+}
+
+#[test]
+fn f12_an_upgrade_goes_on_after_a_crash_at_every_sync() {
+    let (state, dump) = lived();
+    let disk = FaultDisk::new(state);
+    disk.record(|| 0);
+    reach(&disk).unwrap();
+    let whole = disk.state();
+    let snapshots = disk.take_snapshots();
+    assert!(snapshots.len() > 12, "only {} syncs", snapshots.len());
+    for (sync, snapshot) in snapshots.iter().enumerate() {
+        for seed in 0..24 {
+            let loss = match seed {
+                0 => Loss::All,
+                1 => Loss::Nothing,
+                seed => Loss::Some(seed * 1_000 + sync as u64),
+            };
+            let context = format!("sync {sync}, {loss:?}");
+            let image = snapshot.state.image(loss);
+            let is_upgraded =
+                format::read(&FaultDisk::new(image.clone()), Path::new("data")).is_err();
+            if !is_upgraded {
+                // The old version may still be started.
+                let (_, found) = open_and_dump(&FaultDisk::new(image.clone()))
+                    .unwrap_or_else(|error| panic!("{context}: {error}"));
+                assert_eq!(found.difference(&dump), None, "{context}");
+            }
+            let again = FaultDisk::new(image);
+            reach(&again).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let after = again.state();
+            let names = |state: &State| {
+                state
+                    .names("")
+                    .into_iter()
+                    .filter(|name| !name.ends_with(".new"))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(names(&after), names(&whole), "{context}");
+            for name in names(&whole) {
+                assert!(
+                    after.bytes(&name) == whole.bytes(&name),
+                    "{context}: {name} differs"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_without_room_for_the_copy_leaves_the_old_data() {
+    let (state, dump) = lived();
+    let disk = FaultDisk::new(state);
+    disk.set_capacity(Some(disk.used() + 5_000));
+    let error = reach(&disk).unwrap_err();
+    assert!(matches!(error, OpenError::Io { .. }), "{error}");
+    disk.set_capacity(None);
+    let (store, found) = open_and_dump(&disk).unwrap();
+    assert_eq!(found.difference(&dump), None);
+    store.close().unwrap();
+    reach(&disk).unwrap();
+    assert!(disk.open("gathered", Mode::Read).is_ok());
+}
