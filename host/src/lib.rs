@@ -20,4 +20,5 @@ pub mod server;
 mod settings;
 mod shared;
 mod site;
+pub mod store_stopped;
 pub mod telemetry;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use postroom::cli::{self, Arguments, Command};
+use postroom::store_stopped::{self, StoreStopped};
 use postroom::telemetry::{self, LogFormat};
 use postroom::{demo, server};
 
@@ -58,5 +59,8 @@ fn main() -> ExitCode {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("postroom: {error:#}");
+    if error.is::<StoreStopped>() {
+        return ExitCode::from(store_stopped::EXIT_CODE);
+    }
     ExitCode::FAILURE
 }

@@ -29,7 +29,7 @@ use crate::reload::{self, Reload};
 use crate::settings::{LiveSettings, Settings};
 use crate::site::Site;
 use crate::telemetry::Metrics;
-use crate::{follow, metrics_http, plugins, shared};
+use crate::{follow, metrics_http, plugins, shared, store_stopped};
 
 /// A running server.
 pub struct Server {
@@ -127,6 +127,7 @@ impl Server {
             admin::serve(admin_listener, api, admin_shutdown).await;
             Ok(())
         });
+        tasks.spawn(store_stopped::watch(Arc::clone(&site), shutdown.clone()));
         let (outflow_trigger, outflow_shutdown) = net::shutdown();
         let outflow = start_outflow(&site, &outflow_shutdown);
         site.metrics.ready.set(1);
@@ -177,7 +178,8 @@ impl Server {
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(Err(error)) = ended {
                 self.trigger.stop();
-                result = Err(error);
+                // The first one is why it stops.
+                result = result.and(Err(error));
             }
         }
         self.site.metrics.ready.set(0);
@@ -188,14 +190,15 @@ impl Server {
             tracing::debug!(%error, "the admin socket was gone");
         }
         let site = Arc::clone(&self.site);
-        tokio::task::spawn_blocking(move || {
+        let closed = tokio::task::spawn_blocking(move || {
             let closed = site.store.close();
             write_note(&*site.store, &site.note);
             closed
         })
-        .await??;
+        .await?;
         tracing::info!("stopped");
-        result
+        result?;
+        Ok(closed?)
     }
 
     /// Says where it listens, and what a first start does next.
