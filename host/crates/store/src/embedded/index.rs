@@ -109,9 +109,12 @@ impl Index {
             text: "opening it panicked".to_owned(),
             is_full: false,
         })??;
-        let write = database.begin_write()?;
-        write.open_table(ROWS)?;
-        write.commit()?;
+        // Only where it is not there: on a full disk an index must still open, to be read.
+        if database.begin_read()?.open_table(ROWS).is_err() {
+            let write = database.begin_write()?;
+            write.open_table(ROWS)?;
+            write.commit()?;
+        }
         self.database = Some(database);
         Ok(())
     }
@@ -230,8 +233,9 @@ impl Indexer {
             if self.stopping.load(Ordering::Relaxed) {
                 return false;
             }
-            std::thread::sleep(RETRY);
+            // At once: until then nobody can read what is below.
             self.recover();
+            std::thread::sleep(RETRY);
         }
     }
 

@@ -213,10 +213,18 @@ impl Life {
         });
     }
 
-    /// A read that fails, once, may be tried again.
+    /// A read that fails once may be tried again; so may one that comes just when the index had
+    /// an error and is opened anew.
     fn read(&self) -> Dump {
-        let dump = Dump::of(self.store()).or_else(|_| Dump::of(self.store()));
-        dump.expect("it can be read")
+        let mut last = None;
+        for _ in 0..10_000 {
+            match Dump::of(self.store()) {
+                Ok(dump) => return dump,
+                Err(error) => last = Some(error),
+            }
+            std::thread::yield_now();
+        }
+        panic!("it cannot be read: {last:?}")
     }
 
     /// Closes it and hands out what the disk remembers.

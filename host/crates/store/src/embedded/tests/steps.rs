@@ -513,6 +513,7 @@ fn settle_by(life: &mut Life, lease: &Lease, way: u64) -> Result<()> {
                 process("deliver:forward"),
             ],
             pieces: Some(vec![Piece::Private(b"Subject: edited\r\n\r\n".to_vec())]),
+            domain_quota: Quota::NONE,
         },
         _ => Settled::Failed,
     };
