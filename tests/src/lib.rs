@@ -6,6 +6,7 @@
 //! installs it.
 
 mod eventually;
+pub mod kills;
 mod line;
 mod names;
 mod programs;

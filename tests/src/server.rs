@@ -255,6 +255,21 @@ impl Server {
         }
     }
 
+    /// The program that runs the server from the next [`Server::launch`] on.
+    pub fn set_under(&mut self, under: &[&str]) {
+        self.options.under = under.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Waits until the process has ended by itself; its exit code, -1 after a signal.
+    #[track_caller]
+    pub fn exit_code(&mut self) -> i32 {
+        let mut child = self.child.take().expect("it runs");
+        let status = eventually_some("the server ends", || {
+            child.try_wait().expect("the child is ours")
+        });
+        status.code().unwrap_or(-1)
+    }
+
     /// Asks the process to stop and waits for its end; its exit code.
     #[track_caller]
     pub fn terminate(&mut self) -> Option<i32> {

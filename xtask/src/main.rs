@@ -13,6 +13,7 @@
 
 mod bench;
 mod clients;
+mod crash;
 mod demo;
 mod gate;
 mod guests;
@@ -39,6 +40,10 @@ usage: cargo xtask COMMAND
   bench [SCENARIO...] [--quick] [--minutes N] [--gigabytes N] [--mailbox MESSAGES]
                         measure the release build, beside Postfix and Dovecot where they are
                         installed; results go to docs/performance.md (bench/README.md)
+  crash [--images N] [--kills N] [--model N] [--seed S] [--life L]
+                        crash images of the store, kill -9 of the server and the model, at the
+                        same time; what ran goes to docs/reliability.md. --life runs one life of
+                        images again
   plugins [--way WAY]   build the bundled plugins and the hostile test guests
   wasm-target [--way WAY]
                         make the wasm32-unknown-unknown target available;
@@ -74,6 +79,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ["test", filter @ ..] => gate::test(&Workspace::open()?, filter),
         ["ci"] => gate::ci(&Workspace::open()?),
         ["bench", arguments @ ..] => bench::run(&Workspace::open()?, arguments),
+        ["crash", arguments @ ..] => crash::run(&Workspace::open()?, arguments),
         ["plugins"] => guests::build(&Workspace::open()?, None),
         ["plugins", "--way", way] => guests::build(&Workspace::open()?, Some(Way::parse(way)?)),
         ["setup"] => packages::install(packages::TEST_PROGRAMS),

@@ -24,7 +24,7 @@ use std::path::Path;
 use crate::OpenError;
 use crate::embedded::disk::{Disk, DiskFile, Mode};
 use crate::embedded::format::{self, Found, StoreId};
-use crate::embedded::{bodies, index, segment};
+use crate::embedded::{bodies, index, manifest, segment};
 
 /// Says that an upgrade is under way.
 const UNDER_WAY: &str = "UPGRADE";
@@ -157,9 +157,13 @@ fn keep_copy(disk: &dyn Disk, copy: &str) -> io::Result<()> {
     if disk.open(&mark, Mode::Read).is_ok() {
         return Ok(());
     }
-    let subdirectories = [segment::DIRECTORY, bodies::DIRECTORY];
+    let there = disk.list("")?;
+    let mut subdirectories = vec![segment::DIRECTORY, bodies::DIRECTORY];
+    if there.iter().any(|name| name == segment::SETTLED_DIRECTORY) {
+        subdirectories.push(segment::SETTLED_DIRECTORY);
+    }
     disk.create_dir(copy)?;
-    for directory in subdirectories {
+    for directory in &subdirectories {
         disk.create_dir(&format!("{copy}/{directory}"))?;
     }
     disk.sync_dir("")?;
@@ -177,12 +181,17 @@ fn keep_copy(disk: &dyn Disk, copy: &str) -> io::Result<()> {
             link(disk, &path, &format!("{copy}/{path}"))?;
         }
     }
-    for name in disk.list(bodies::DIRECTORY)? {
-        let path = format!("{}/{name}", bodies::DIRECTORY);
-        link(disk, &path, &format!("{copy}/{path}"))?;
+    // All but the journal's: written once, and never again under their names.
+    for directory in &subdirectories[1..] {
+        for name in disk.list(directory)?.iter().filter(|name| *name != "new") {
+            let path = format!("{directory}/{name}");
+            link(disk, &path, &format!("{copy}/{path}"))?;
+        }
     }
-    if disk.list("")?.iter().any(|name| name == index::FILE) {
-        copy_file(disk, index::FILE, &format!("{copy}/{}", index::FILE))?;
+    for file in [index::FILE, manifest::FILE] {
+        if there.iter().any(|name| name == file) {
+            copy_file(disk, file, &format!("{copy}/{file}"))?;
+        }
     }
     for directory in subdirectories {
         disk.sync_dir(&format!("{copy}/{directory}"))?;

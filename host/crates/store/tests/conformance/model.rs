@@ -314,3 +314,93 @@ proptest! {
         agrees(&World::embedded(), &steps);
     }
 }
+
+// ---- long runs --------------------------------------------------------------------------------
+
+/// Messages of a mailbox beyond which the oldest go, so that a long run costs the same at its end.
+const MESSAGES: usize = 40;
+/// Steps between two looks at everything.
+const LOOK: u64 = 500;
+
+/// Numbers that look random and come again from the same seed (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+
+    fn index(&mut self) -> usize {
+        self.roll(1 << 20) as usize
+    }
+
+    fn step(&mut self, model: &Model) -> Step {
+        let full = model.0.values().position(|one| one.mail.len() > MESSAGES);
+        if let Some(at) = full {
+            return Step::Expunge(at, 0);
+        }
+        match self.roll(1000) {
+            0 => Step::Reopen,
+            1..=40 => Step::Create(self.roll(6) as u8),
+            41..=50 => Step::Delete(self.index()),
+            51..=80 => Step::Rename(self.index(), self.roll(6) as u8),
+            81..=480 => Step::Append(self.index(), self.roll(1500) as u16),
+            481..=680 => {
+                let operation = match self.roll(3) {
+                    0 => FlagOperation::Set,
+                    1 => FlagOperation::Add,
+                    _ => FlagOperation::Remove,
+                };
+                let (bits, keyword) = (self.roll(32) as u8, self.roll(2) == 0);
+                Step::Flag(self.index(), self.index(), bits, operation, keyword)
+            }
+            681..=780 => Step::Copy(self.index(), self.index(), self.index()),
+            781..=880 => Step::Move(self.index(), self.index(), self.index()),
+            _ => Step::Expunge(self.index(), self.index()),
+        }
+    }
+}
+
+fn from_environment(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |text| text.parse().expect("it is a number"))
+}
+
+/// So many steps of one seed; answers how many it ran.
+fn long_run(world: &World, seed: u64, steps: u64) -> u64 {
+    let (mut dice, mut model) = (Dice(seed), Model::default());
+    for number in 1..=steps {
+        let step = dice.step(&model);
+        run(world, &mut model, &step);
+        if number % LOOK == 0 {
+            check(world, &mut model);
+        }
+        // The log of expunges is bounded too: a mailbox that saw many goes.
+        if let Some(at) = model.0.values().position(|one| one.gone.len() > 2_000) {
+            run(world, &mut model, &Step::Delete(at));
+        }
+    }
+    world.reopen();
+    check(world, &mut model);
+    steps
+}
+
+/// `cargo xtask crash --model N` runs more, by `POSTROOM_CRASH_MODEL` and `POSTROOM_CRASH_SEED`.
+#[test]
+fn a_long_run_agrees_with_the_model() {
+    let steps = from_environment("POSTROOM_CRASH_MODEL", 3_000);
+    let seed = from_environment("POSTROOM_CRASH_SEED", 1);
+    let memory = long_run(&World::memory(), seed, steps);
+    let embedded = long_run(&World::embedded_for_long(), seed, steps);
+    if let Some(folder) = std::env::var_os("POSTROOM_CRASH_REPORT") {
+        let folder = std::path::PathBuf::from(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = format!(
+            "seed\t{seed}\nmodel\toperations of the backend in memory\t{memory}\nmodel\toperations of the embedded backend\t{embedded}\n"
+        );
+        std::fs::write(folder.join("model.tsv"), text).unwrap();
+    }
+}

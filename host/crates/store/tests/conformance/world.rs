@@ -22,6 +22,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 pub(crate) struct World {
     store: Mutex<Arc<dyn Store>>,
     directory: OnceLock<tempfile::TempDir>,
+    config: Config,
 }
 
 pub(crate) fn config() -> Config {
@@ -43,15 +44,31 @@ impl World {
         Self {
             store: Mutex::new(store),
             directory: OnceLock::new(),
+            config: config(),
         }
     }
 
     pub(crate) fn embedded() -> Self {
+        Self::embedded_with(config())
+    }
+
+    /// With segments and checkpoints of a size that a long run can pay for.
+    pub(crate) fn embedded_for_long() -> Self {
+        Self::embedded_with(Config {
+            segment_bytes: 4 * 1024 * 1024,
+            checkpoint_bytes: 1024 * 1024,
+            checkpoint_interval: Duration::from_secs(3600),
+            ..config()
+        })
+    }
+
+    fn embedded_with(config: Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(Embedded::open(directory.path(), config()).unwrap());
+        let store = Embedded::open(directory.path(), config.clone()).unwrap();
         Self {
-            store: Mutex::new(store),
+            store: Mutex::new(Arc::new(store)),
             directory: OnceLock::from(directory),
+            config,
         }
     }
 
@@ -66,7 +83,7 @@ impl World {
         };
         let mut store = self.store.lock().unwrap();
         store.close().unwrap();
-        *store = Arc::new(Embedded::open(directory.path(), config()).unwrap());
+        *store = Arc::new(Embedded::open(directory.path(), self.config.clone()).unwrap());
     }
 
     /// The directory of a store that has one.

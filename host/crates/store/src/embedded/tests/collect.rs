@@ -537,6 +537,9 @@ impl Disk for Counting {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.disk.rename(from, to)
     }
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.link(from, to)
+    }
     fn remove(&self, path: &str) -> io::Result<()> {
         self.disk.remove(path)
     }

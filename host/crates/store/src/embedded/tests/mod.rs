@@ -1,5 +1,6 @@
 //! Crashes, failing disks and damage, on a disk in memory.
 
+mod clock;
 mod collect;
 mod crash;
 mod damage;

@@ -65,6 +65,9 @@ impl Disk for SlowDisk {
     fn rename(&self, from: &str, to: &str) -> IoResult<()> {
         self.0.rename(from, to)
     }
+    fn link(&self, from: &str, to: &str) -> IoResult<()> {
+        self.0.link(from, to)
+    }
     fn remove(&self, path: &str) -> IoResult<()> {
         self.0.remove(path)
     }

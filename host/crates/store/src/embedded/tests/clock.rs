@@ -1,0 +1,82 @@
+//! F08: the system's clock jumps. Dates follow it; nothing that has an order does.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use mail::{PersonId, Timestamp};
+
+use crate::embedded::disk::Disk;
+use crate::embedded::fault::{FaultDisk, State};
+use crate::embedded::open_on;
+use crate::embedded::tests::script::{Log, access, append, check, config};
+use crate::service::Engine;
+use crate::{Config, NewMailbox, Owner, Store};
+
+const NOW: i64 = 1_800_000_000_000;
+const DAY: i64 = 24 * 3600 * 1000;
+/// A day ahead, a day back, one second back, 1970, before 1970, and right again.
+const JUMPS: [i64; 7] = [
+    NOW,
+    NOW + DAY,
+    NOW - DAY,
+    NOW - DAY - 1000,
+    0,
+    -DAY,
+    NOW + 5000,
+];
+
+/// The clock of this test alone.
+static CLOCK: AtomicI64 = AtomicI64::new(NOW);
+
+fn open(disk: &FaultDisk) -> Engine {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let config = Config {
+        clock: || Timestamp(CLOCK.load(Ordering::SeqCst)),
+        ..config()
+    };
+    open_on(disk, Path::new("data"), &config).unwrap()
+}
+
+#[test]
+fn f08_a_clock_that_jumps_changes_no_order() {
+    let disk = FaultDisk::new(State::default());
+    let (log, mut epochs, mut ids) = (Log::default(), Vec::new(), Vec::new());
+    for (number, jump) in JUMPS.iter().enumerate() {
+        let store = open(&disk);
+        for seed in 0..3 {
+            // Between commits of one life too, not only between lives.
+            CLOCK.store(jump + seed as i64, Ordering::SeqCst);
+            append(&store, &log, (number * 10 + seed) as u64, 700).unwrap();
+            let new = NewMailbox {
+                owner: Owner::Person(PersonId(12)),
+                name: "Again".to_owned(),
+                special_use: None,
+            };
+            let made = store
+                .create_mailbox(&access(), store.operation_id(), new)
+                .wait()
+                .unwrap();
+            epochs.push(
+                store
+                    .mailbox(&access(), made)
+                    .unwrap()
+                    .status
+                    .uid_validity
+                    .0,
+            );
+            ids.push(store.operation_id().0 >> 64);
+            store
+                .delete_mailbox(&access(), store.operation_id(), made)
+                .wait()
+                .unwrap();
+        }
+        check(&store, &log.first(log.len()), &format!("jump {number}"));
+        store.close().unwrap();
+    }
+    assert!(
+        epochs.is_sorted_by(|a, b| a < b),
+        "UIDVALIDITY went back: {epochs:?}"
+    );
+    assert!(ids.is_sorted_by(|a, b| a < b), "an id went back: {ids:?}");
+}
