@@ -109,12 +109,9 @@ impl Index {
             text: "opening it panicked".to_owned(),
             is_full: false,
         })??;
-        // Only where it is not there: on a full disk an index must still open, to be read.
-        if database.begin_read()?.open_table(ROWS).is_err() {
-            let write = database.begin_write()?;
-            write.open_table(ROWS)?;
-            write.commit()?;
-        }
+        let write = database.begin_write()?;
+        write.open_table(ROWS)?;
+        write.commit()?;
         self.database = Some(database);
         Ok(())
     }

@@ -668,16 +668,19 @@ pub(crate) fn burst(life: &mut Life) -> Result<()> {
     let messages = vec![life.message()?, life.message()?, life.message()?];
     let accept = life.accept_of(b"Subject: one of many\r\n\r\n")?;
     life.steps("burst", |store| {
+        // Ids first: the sequencer takes some of its own while they are given out.
+        let ids = [(); 3].map(|()| store.operation_id());
         let mut appends = Vec::new();
-        for (message, domain) in messages.into_iter().zip(DOMAINS) {
-            let (access, id) = (Life::access(domain), store.operation_id());
-            appends.push(store.append(&access, id, Place::Inbox(PEOPLE[0]), vec![message]));
+        for ((message, domain), id) in messages.into_iter().zip(DOMAINS).zip(ids) {
+            let (access, place) = (Life::access(domain), Place::Inbox(PEOPLE[0]));
+            appends.push(store.append(&access, id, place, vec![message]));
         }
         let accepted = store.accept(accept);
-        for append in appends {
-            append.wait()?;
-        }
-        accepted.wait()
+        // All have ended, whatever became of them.
+        let appended: Vec<_> = appends.into_iter().map(crate::Pending::wait).collect();
+        let accepted = accepted.wait();
+        appended.into_iter().try_for_each(|done| done.map(drop))?;
+        accepted
     })?;
     Ok(())
 }
