@@ -13,7 +13,7 @@ mod store;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use mail::Domain;
 use mail::limits::Limits;
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub struct Config {
     pub tls: Tls,
     /// Bounds on what a peer can make this server do.
     pub limits: Limits,
-    /// How the mail store gives room back.
+    /// How the mail store gives room back, and where its keys are.
     pub store: Store,
     /// Who knows the domains and people.
     pub directory: Directory,
@@ -202,6 +202,8 @@ impl Config {
             &mut config.head_note,
             &mut config.tls.certificate,
             &mut config.tls.key,
+            &mut config.store.keys,
+            &mut config.store.master_key,
             &mut config.directory.ca_file,
             &mut config.directory.bind_password_file,
         ]
@@ -223,6 +225,26 @@ impl Config {
                 .find(|path| path.exists())
         };
         named.or_else(default).map(Path::to_owned)
+    }
+
+    /// Where the store looks for its keys: beside the data, never in it.
+    pub(crate) fn store_settings(&self) -> anyhow::Result<::store::Config> {
+        let keys = match &self.store.keys {
+            Some(keys) => keys.clone(),
+            None => ::store::keys_beside(&self.data)
+                .with_context(|| format!("where the keys of {} are", self.data.display()))?,
+        };
+        let is_inside = std::path::absolute(&keys)?.starts_with(std::path::absolute(&self.data)?);
+        ensure!(
+            !is_inside,
+            "store.keys = '{}' is in the data directory: a backup of it would have the keys, and erasing somebody would erase nothing there; name a directory outside",
+            keys.display()
+        );
+        Ok(::store::Config {
+            keys: Some(keys),
+            master_key: self.store.master_key.clone(),
+            ..::store::Config::default()
+        })
     }
 
     /// Reads the text of a file.

@@ -368,7 +368,7 @@ async fn open_store(config: &Config, note: &Note) -> anyhow::Result<Arc<dyn Stor
         disk_reserve_bytes: limits.disk_reserve_bytes,
         disk_reserve_percent: limits.disk_reserve_percent,
         at_least: note.read(),
-        ..store::Config::default()
+        ..config.store_settings()?
     });
     let opened =
         tokio::task::spawn_blocking(move || store::Embedded::open(&path, settings)).await?;

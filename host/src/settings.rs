@@ -51,8 +51,8 @@ impl Settings {
         wanted.head_note = now.head_note;
         wanted.listen = now.listen;
         wanted.tls = now.tls;
-        wanted.dns = now.dns;
         wanted.store = now.store;
+        wanted.dns = now.dns;
         wanted.directory = now.directory;
         wanted.login = now.login;
         wanted.program = now.program;
@@ -83,8 +83,8 @@ fn fixed(now: &Config, wanted: &Config) -> Vec<&'static str> {
         ("head_note", now.head_note != wanted.head_note),
         ("listen", listen(now) != listen(wanted)),
         ("tls", now.tls != wanted.tls),
-        ("dns", now.dns != wanted.dns),
         ("store", now.store != wanted.store),
+        ("dns", now.dns != wanted.dns),
         ("directory", now.directory != wanted.directory),
         ("login", now.login != wanted.login),
         ("program", now.program != wanted.program),

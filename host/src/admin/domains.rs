@@ -3,10 +3,12 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use directory::{Adopt, Adoption, Change, DomainChanges, DomainEntry, NewDomain};
-use mail::{Domain, Mailbox};
+use mail::{Access, Domain, Mailbox};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::Owner;
 
+use super::users::what_is_erased;
 use super::{Api, ApiError, Caller};
 
 pub(super) async fn list(
@@ -82,6 +84,43 @@ pub(super) async fn remove(
         .await?;
     Ok(Json(json!({
         "message": format!("{name} is deleted: its mail is refused with 550 5.1.6. Nothing is erased; `postroom domain set {name} state=active` brings it back")
+    })))
+}
+
+/// Erases a deleted domain: everybody's mail, keys and entries. Its name stays deleted.
+pub(super) async fn purge(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(domain): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let name = parse(&domain)?;
+    let reach = caller.administer(&api, &name).await?;
+    let by = caller.operate("purge domains")?;
+    if reach.domain.status != directory::State::Deleted {
+        return Err(ApiError::invalid(format!(
+            "{name} is not deleted, and what is purged never comes back: run 'postroom domain remove {name}' first"
+        )));
+    }
+    let tenant = reach.tenant();
+    let erased = api
+        .site
+        .store
+        .erase_owner(&Access::system(tenant), Owner::Domain)
+        .await?;
+    let directory = &api.site.directory;
+    for group in directory.groups(tenant).await?.iter() {
+        directory
+            .apply(by, Change::RemoveGroup(group.mail.clone()))
+            .await?;
+    }
+    for person in directory.people(tenant).await?.iter() {
+        directory
+            .apply(by, Change::RemovePerson(person.mail.clone()))
+            .await?;
+    }
+    Ok(Json(json!({
+        "message": format!("Purged {name}: {}. The name stays deleted", what_is_erased(erased)),
+        "messages": erased.messages, "bytes": erased.bytes,
     })))
 }
 

@@ -96,6 +96,8 @@ routes! {
         "Changes attributes; `null` takes one away. Administrators set `administrators`, `postmaster` and `catch_all`, the operator all. `postroom domain set`";
     Site delete "/v1/domains/{domain}" => domains::remove,
         "Sets the domain to `deleted`: its mail is refused, nothing is erased. `postroom domain remove`";
+    Site post "/v1/domains/{domain}/purge" = "{}" => domains::purge,
+        "Erases a deleted domain: the mail of everybody, and the keys without which no backup of it can be read. `postroom domain purge`";
     Site post "/v1/domains/{domain}/adopt" = r#"{"as_new": false}"# => domains::adopt,
         "Says whose mail a name of an LDAP directory gets that came back as another entry: what it had, or none; of the person or group `only` alone. `postroom domain adopt`";
     Administrator get "/v1/domains/{domain}/audit" ? "limit=20" => trail::show,
@@ -113,6 +115,8 @@ routes! {
         "Gives a new password, made where none is given. One's own needs the `old` one. Ends every token of the person. `postroom user passwd`";
     Administrator delete "/v1/users/{person}" => users::remove,
         "Removes a person and the mail. `postroom user remove`";
+    Administrator post "/v1/users/{person}/erase" = "{}" => users::erase,
+        "Removes a person and the mail, and destroys the key without which no backup of it can be read. `postroom user erase`";
 
     Administrator get "/v1/domains/{domain}/groups" => groups::list,
         "The groups of a domain. `postroom group list`";

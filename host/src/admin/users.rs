@@ -6,7 +6,7 @@ use directory::{Change, NewPerson, PersonChanges, PersonEntry};
 use mail::{Access, Mailbox, Secret, Service, Transport};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::Owner;
+use store::{Erased, Owner};
 
 use super::domains::read;
 use super::{Api, ApiError, Caller, Reach, passwords};
@@ -177,6 +177,39 @@ pub(super) async fn remove(
     Ok(Json(
         json!({ "message": format!("Removed {mailbox} and the mail") }),
     ))
+}
+
+/// Removes a person and destroys the key of the mail. The directory first: it knows who may, and
+/// from then on nothing more comes in.
+pub(super) async fn erase(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(address): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let mailbox = parse(&address)?;
+    let reach = caller.administer_home(&api, &mailbox).await?;
+    let (_, person) = caller.person(&api, &mailbox).await?;
+    api.site
+        .directory
+        .apply(reach.by, Change::RemovePerson(mailbox.clone()))
+        .await?;
+    let erased = api
+        .site
+        .store
+        .erase_owner(&Access::system(reach.tenant()), Owner::Person(person.id))
+        .await?;
+    Ok(Json(json!({
+        "message": format!("Erased {mailbox}: {}", what_is_erased(erased)),
+        "messages": erased.messages, "bytes": erased.bytes,
+    })))
+}
+
+/// What an erasure did, and what it did not.
+pub(super) fn what_is_erased(erased: Erased) -> String {
+    format!(
+        "{} messages, {} bytes. The key is destroyed: what the disk and backups of the data directory still have of them cannot be read any more. Their room is free after garbage collection. What others got of the same messages stays theirs, and copies of the key file, if you keep any, must be replaced",
+        erased.messages, erased.bytes
+    )
 }
 
 /// Changes a person or a group, and what hangs on who is a member of what.

@@ -380,6 +380,14 @@ pub enum DomainCommand {
         /// Its name.
         name: String,
     },
+    /// Erase a deleted domain: people, mail and keys, so that no backup can be read either.
+    Purge {
+        /// Its name.
+        name: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// `postroom user …`
@@ -460,6 +468,14 @@ pub enum UserCommand {
     Remove {
         /// The person's address.
         address: String,
+    },
+    /// Remove a person and the mail, and destroy the key, so that no backup can be read either.
+    Erase {
+        /// The person's address.
+        address: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

@@ -179,7 +179,7 @@ async fn restore(
     only_here(arguments)?;
     let config = arguments.load_config()?;
     let note = Note::at(config.head_note());
-    let settings = store::Config::default();
+    let settings = config.store_settings()?;
     let data = config.data.clone();
     if accept_older {
         let restored = blocking(move || backup::accept_older(&data, &note, settings)).await?;

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::args::DomainCommand;
-use super::attributes;
 use super::client::{Client, segment};
+use super::{attributes, confirm};
 
 pub(super) async fn run(client: &Client, command: &DomainCommand) -> anyhow::Result<Value> {
     match command {
@@ -64,6 +64,12 @@ pub(super) async fn run(client: &Client, command: &DomainCommand) -> anyhow::Res
         // Served before any of this: they carry files.
         DomainCommand::Export { .. } | DomainCommand::Import { .. } => Ok(Value::Null),
         DomainCommand::Remove { name } => client.delete(&path(name)).await,
+        DomainCommand::Purge { name, yes } => {
+            confirm::erasing(name, *yes)?;
+            client
+                .post(&format!("{}/purge", path(name)), &Map::new().into())
+                .await
+        }
     }
 }
 

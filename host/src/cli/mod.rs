@@ -8,6 +8,7 @@ mod args;
 mod attributes;
 mod backup;
 pub(crate) mod client;
+mod confirm;
 mod domain;
 mod group;
 mod kept;

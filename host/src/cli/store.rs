@@ -68,7 +68,8 @@ pub(super) async fn here(arguments: &Arguments, command: &StoreCommand) -> anyho
                 config.data.display()
             );
             let command = command.clone();
-            tokio::task::spawn_blocking(move || stopped(&path, &command)).await?
+            let keys = config.store_settings()?;
+            tokio::task::spawn_blocking(move || stopped(&path, keys, &command)).await?
         }
         asked => asked,
     }
@@ -81,13 +82,17 @@ fn is_stopped(error: &anyhow::Error) -> bool {
     unreachable.is_some_and(|cause| !cause.is_forbidden())
 }
 
-fn stopped(path: &std::path::Path, command: &StoreCommand) -> anyhow::Result<Value> {
+fn stopped(
+    path: &std::path::Path,
+    keys: store::Config,
+    command: &StoreCommand,
+) -> anyhow::Result<Value> {
     // Nothing happens beside what was asked for.
     let settings = store::Config {
         collect: false,
         disk_reserve_bytes: 0,
         disk_reserve_percent: 0,
-        ..store::Config::default()
+        ..keys
     };
     let mut line = Line::new();
     let mut told = |step: Step| line.show(step.what, step.done, step.total);

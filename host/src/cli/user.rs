@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::UserCommand;
 use super::client::{Client, segment};
-use super::{attributes, password};
+use super::{attributes, confirm, password};
 
 pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Result<Value> {
     match command {
@@ -60,6 +60,12 @@ pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Resul
         // Served before any of this: they carry files.
         UserCommand::Export { .. } | UserCommand::Import { .. } => Ok(Value::Null),
         UserCommand::Remove { address } => client.delete(&path(address)).await,
+        UserCommand::Erase { address, yes } => {
+            confirm::erasing(address, *yes)?;
+            client
+                .post(&format!("{}/erase", path(address)), &json!({}))
+                .await
+        }
     }
 }
 

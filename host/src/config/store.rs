@@ -1,11 +1,13 @@
-//! How the mail store collects.
+//! How the mail store collects, and where its keys are.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-/// Mail that is gone takes room until the store collects it: beside other work, slowly.
+/// Mail that is gone takes room until the store collects it: beside other work, slowly. Keys are
+/// outside of the data directory, so that a copy of it cannot be read by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
@@ -19,6 +21,12 @@ pub struct Store {
     /// Mail that was collected before is collected again when this share of it is gone, in
     /// percent.
     pub collect_dead_percent: u8,
+    /// The directory of the key file. Default: beside the data directory, with `.keys` behind
+    /// its name.
+    pub keys: Option<PathBuf>,
+    /// The master key, a file that only the server's user can read. Default: `master.key` beside
+    /// the key file.
+    pub master_key: Option<PathBuf>,
 }
 
 impl Default for Store {
@@ -29,6 +37,8 @@ impl Default for Store {
             collect_bytes_per_second: ours.collect_bytes_per_second,
             collect_after_seconds: ours.collect_age.as_secs(),
             collect_dead_percent: ours.collect_dead_percent,
+            keys: None,
+            master_key: None,
         }
     }
 }

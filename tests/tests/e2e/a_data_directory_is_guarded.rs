@@ -73,6 +73,16 @@ fn killed() -> Server {
     server
 }
 
+/// Where the bytes of the first body in a segment are: behind the header of its section (an
+/// encrypted body has kind 2, codec 0, cipher 1), its id, length, salt and the head of its frame.
+fn first_body(segment: &[u8]) -> usize {
+    let is_body = |at: &usize| {
+        segment[*at..].starts_with(&[2, 0, 1, 0]) && segment[at + 8..at + 32] == [0; 24]
+    };
+    let mut starts = 0..segment.len() - 128;
+    starts.find(is_body).expect("a message is in the journal") + 32 + 8 + 8 + 16 + 8
+}
+
 #[test]
 fn a_second_server_is_refused() {
     let server = Server::start();
@@ -103,12 +113,18 @@ fn a_damaged_journal_is_refused_and_not_overwritten() {
         .find(|path| path.extension().is_some_and(|kind| kind == "seg"))
         .expect("it has a segment");
     let bytes = std::fs::read(&segment).expect("it is ours");
+    assert!(
+        !bytes.windows(4).any(|window| window == b"mark"),
+        "it is encrypted"
+    );
     // The first of three: with good records behind it this is no torn end.
-    let at = bytes
-        .windows(7)
-        .position(|window| window == b"mark-1-")
-        .expect("the message is in the journal");
-    damage(&segment, at, b"MARK");
+    let at = first_body(&bytes);
+    let kept = bytes[at..at + 4].to_vec();
+    damage(
+        &segment,
+        at,
+        &kept.iter().map(|byte| !byte).collect::<Vec<_>>(),
+    );
     let before = contents(&server.path("data"));
     let ran = refused(&server.path("postroom.toml"));
     assert!(ran.err.contains("is damaged"), "{ran:?}");
@@ -119,7 +135,7 @@ fn a_damaged_journal_is_refused_and_not_overwritten() {
 
     // The refusal was about the damage and nothing else.
     let mut server = server;
-    damage(&segment, at, b"mark");
+    damage(&segment, at, &kept);
     server.launch();
 }
 

@@ -12,6 +12,7 @@ mod a_plugin_that_keeps_failing_is_left_alone;
 mod a_swap_is_atomic_under_load;
 mod a_wasi_component_finds_nothing_behind_it;
 mod an_author_makes_a_plugin;
+mod an_erased_person_is_found_nowhere;
 mod an_operator_sets_a_server_up;
 mod an_option_without_its_plugin_waits;
 mod an_upload_that_cannot_be_used_changes_nothing;

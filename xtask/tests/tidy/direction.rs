@@ -45,6 +45,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("ldap3", &["directory"]),
     ("rustls", &["net", "directory", "postroom-bench"]),
     ("tokio-rustls", &["net", "postroom-bench"]),
+    // Cryptography outside of TLS: stored mail, and nothing else.
+    ("ring", &["store"]),
     ("hickory-*", &["net"]),
     (
         "tokio",

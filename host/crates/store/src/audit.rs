@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use mail::{BodyId, DomainId, MailboxId, ModSeq, PersonId};
 
+use crate::engine::names;
 use crate::keys::{self, Table};
 use crate::rows::{
     BodyAtRow, BodyRow, ContentRow, DepthRow, ExtentRow, KvRow, MailboxRow, MessageRow, WorkRow,
@@ -40,6 +41,7 @@ const TABLES: &[(Table, &str)] = &[
     (Table::Trace, "trace"),
     (Table::Operation, "operation"),
     (Table::Member, "member"),
+    (Table::ContentKey, "content-key"),
     (Table::Feed, "feed"),
     (Table::FeedAt, "feed-at"),
     (Table::FeedGone, "feed-gone"),
@@ -56,6 +58,7 @@ const TABLES: &[(Table, &str)] = &[
     (Table::Expiry, "expiry"),
     (Table::OperationAge, "operation-age"),
     (Table::Dead, "dead"),
+    (Table::Namer, "namer"),
     (Table::Turn, "turn"),
     (Table::Node, "node"),
     (Table::Started, "started"),
@@ -85,7 +88,9 @@ pub(crate) fn stats(view: &dyn View, told: Told<'_>) -> Result<Stats> {
             stats.message_bytes += decode::<MessageRow>(value)?.size;
         } else if *table == Table::Content as u8 {
             let private = decode::<ContentRow>(value)?.extents.into_iter();
-            let private = private.filter(|extent| matches!(extent, ExtentRow::Private(_)));
+            let private = private.filter(|extent| {
+                matches!(extent, ExtentRow::Private(_) | ExtentRow::Hidden { .. })
+            });
             stats.private_bytes += private.map(|extent| extent.length()).sum::<u64>();
         }
         Ok(())
@@ -394,8 +399,8 @@ impl<'a> Audit<'a, '_> {
                 usage.bytes += more.bytes;
                 usage.messages += more.messages;
             }
-            let name = keys::name(domain, row.owner, row.parent, &row.name);
-            if audit.view.row::<u64>(&name)? != Some(id.0) {
+            let leads = names::id_at(audit.view, domain, row.owner, row.parent, &row.name)?;
+            if leads != Some(id.0) {
                 let what = format!("{domain}, mailbox {id}: its name leads elsewhere or nowhere");
                 audit.found.problem("index", what);
             }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use mail::BodyId;
+
+use crate::embedded::{BodyKey, Codec, EncodedBody, encode};
 use crate::{ContentId, Result};
 
 /// Takes a body in chunks. Up to [`mail::limits::BODY_IN_MEMORY`] stays in memory and travels
@@ -23,14 +26,62 @@ pub(crate) trait WriteBody: Send + Sync {
 
 /// A backend's side of [`BodyRef`].
 pub(crate) trait ReadBody: Send + Sync {
+    fn id(&self) -> BodyId;
+    fn key(&self) -> &BodyKey;
     fn len(&self) -> u64;
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>>;
-    /// The bytes, if they are in memory and are to travel in the record.
-    fn in_memory(&self) -> Option<&Arc<[u8]>>;
-    /// The id of a body that is on the disk already.
-    fn spilled(&self) -> Option<mail::BodyId>;
+    /// As it is to travel in the record; `None`: it is on the disk already.
+    fn travels(&self) -> Option<&Arc<EncodedBody>>;
     /// A record names it now: keep the bytes when the last handle goes.
     fn keep(&self);
+}
+
+/// A body that fits into a record. It is encoded here, on the caller's thread: the one thread
+/// that orders all changes only copies it.
+pub(crate) struct SmallBody {
+    plain: Vec<u8>,
+    key: BodyKey,
+    encoded: Arc<EncodedBody>,
+}
+
+impl SmallBody {
+    pub(crate) fn new(id: BodyId, plain: Vec<u8>) -> Result<Self> {
+        let key = BodyKey::random();
+        let encoded = encode(id, &plain, Codec::Raw, Some(&key))?;
+        Ok(Self {
+            plain,
+            key,
+            encoded: Arc::new(encoded),
+        })
+    }
+}
+
+impl ReadBody for SmallBody {
+    fn id(&self) -> BodyId {
+        self.encoded.id
+    }
+
+    fn key(&self) -> &BodyKey {
+        &self.key
+    }
+
+    fn len(&self) -> u64 {
+        self.plain.len() as u64
+    }
+
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.plain.len());
+        let end = start.saturating_add(length).min(self.plain.len());
+        Ok(self.plain[start..end].to_vec())
+    }
+
+    fn travels(&self) -> Option<&Arc<EncodedBody>> {
+        Some(&self.encoded)
+    }
+
+    fn keep(&self) {}
 }
 
 impl BodyWriter {
@@ -57,8 +108,8 @@ impl BodyWriter {
         self.len() > mail::limits::BODY_IN_MEMORY as u64
     }
 
-    /// Ends it; a large body is synced to the disk here. The body is durable only once a
-    /// commit that names it has answered.
+    /// Ends it; a small body is encrypted here, a large one synced to the disk. The body is
+    /// durable only once a commit that names it has answered.
     pub fn finish(self) -> Result<BodyRef> {
         self.0.finish()
     }
@@ -77,7 +128,7 @@ impl BodyRef {
 
     /// Is it small enough to be in memory, so that no read waits for a disk?
     pub fn is_in_memory(&self) -> bool {
-        self.0.in_memory().is_some()
+        self.0.travels().is_some()
     }
 
     /// Reads up to `length` bytes at `offset`; fewer only at the end. For hooks that look at a

@@ -1,5 +1,6 @@
 //! How the embedded store is opened.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mail::Timestamp;
@@ -30,6 +31,11 @@ pub struct Config {
     pub collect_age: Duration,
     /// A settled segment is collected again when this share of its bodies, in percent, is dead.
     pub collect_dead_percent: u8,
+    /// The directory of the key file, outside of the data directory; `None`: beside it, with
+    /// `.keys` behind its name.
+    pub keys: Option<PathBuf>,
+    /// The file of the master key; `None`: `master.key` beside the key file.
+    pub master_key: Option<PathBuf>,
     /// How long trace lines are kept, in seconds.
     pub trace_seconds: i64,
     /// The clock: dates of rows. Leases and due times are arguments.
@@ -50,6 +56,8 @@ impl Default for Config {
             collect_bytes_per_second: 16 * 1024 * 1024,
             collect_age: Duration::from_secs(900),
             collect_dead_percent: 25,
+            keys: None,
+            master_key: None,
             trace_seconds: 30 * 24 * 3600,
             clock: system_clock,
         }

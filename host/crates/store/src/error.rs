@@ -104,6 +104,16 @@ pub enum OpenError {
         /// What is wrong with it.
         what: String,
     },
+    /// The keys of the stored mail are not the right ones, or not there.
+    #[error(
+        "the keys of the stored mail, {path}: {what}. Nothing was changed, and no new keys are made over mail that was stored with others. Put back the key file and the master key that belong to this data directory ([store] in postroom.toml says where they are looked for)"
+    )]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The operating system refused.
     #[error("cannot open the data directory {path}: {error}")]
     Io {

@@ -3,7 +3,8 @@
 
 use mail::{DomainId, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, Timestamp, Uid};
 
-use crate::engine::agenda::Spot;
+use crate::engine::agenda::{Lane, Spot};
+use crate::queue::Priority;
 use crate::{ContentId, Owner, QueueId};
 
 /// A key under construction or finished.
@@ -29,6 +30,7 @@ pub(crate) enum Table {
     Trace = 14,
     Operation = 15,
     Member = 16,
+    ContentKey = 17,
     Feed = 24,
     FeedAt = 25,
     FeedGone = 26,
@@ -47,6 +49,7 @@ pub(crate) enum Table {
     Expiry = 39,
     OperationAge = 40,
     Dead = 41,
+    Namer = 42,
     Turn = 48,
     Node = 49,
     Started = 50,
@@ -119,14 +122,47 @@ pub(crate) fn after(prefix: &[u8]) -> Key {
     vec![u8::MAX; prefix.len() + 1]
 }
 
-fn with_owner(mut key: Key, owner: Owner) -> Key {
-    let (kind, id) = match owner {
+/// Kind and id of an owner, on the disk.
+pub(crate) fn owner_number(owner: Owner) -> (u8, u64) {
+    match owner {
         Owner::Domain => (0, 0),
         Owner::Person(person) => (1, person.0),
         Owner::Group(group) => (2, group.0),
-    };
+    }
+}
+
+/// The owner back from its numbers. `None`: no such kind.
+pub(crate) fn owner_of(kind: u8, id: u64) -> Option<Owner> {
+    match kind {
+        0 => Some(Owner::Domain),
+        1 => Some(Owner::Person(PersonId(id))),
+        2 => Some(Owner::Group(mail::GroupId(id))),
+        _ => None,
+    }
+}
+
+fn with_owner(mut key: Key, owner: Owner) -> Key {
+    let (kind, id) = owner_number(owner);
     key.push(kind);
     with(key, id)
+}
+
+/// Is this of a table whose rows are encrypted as a whole?
+pub(crate) fn is_encrypted(key: &[u8]) -> bool {
+    const TABLES: [u8; 5] = [
+        Table::Mailbox as u8,
+        Table::Subscription as u8,
+        Table::Queue as u8,
+        Table::Kv as u8,
+        Table::Trace as u8,
+    ];
+    key.get(8).is_some_and(|table| TABLES.contains(table))
+}
+
+/// Is this of a table whose rows are encrypted with the key of the domain?
+pub(crate) fn is_of_domain(key: &[u8]) -> bool {
+    const TABLES: [u8; 3] = [Table::Queue as u8, Table::Kv as u8, Table::Trace as u8];
+    key.get(8).is_some_and(|table| TABLES.contains(table))
 }
 
 pub(crate) fn mailbox(domain: DomainId, id: MailboxId) -> Key {
@@ -141,8 +177,14 @@ pub(crate) fn names_below(domain: DomainId, owner: Owner, parent: u64) -> Key {
     with(names_of(domain, owner), parent)
 }
 
+/// As format 1 wrote it.
 pub(crate) fn name(domain: DomainId, owner: Owner, parent: u64, name: &str) -> Key {
     with_text(names_below(domain, owner, parent), name.as_bytes())
+}
+
+/// No name begins with a zero byte, so this is none of format 1.
+pub(crate) fn hidden_name(domain: DomainId, owner: Owner, parent: u64, token: &[u8]) -> Key {
+    with_text(with_text(names_below(domain, owner, parent), &[0]), token)
 }
 
 pub(crate) fn messages(domain: DomainId, mailbox: MailboxId) -> Key {
@@ -181,6 +223,20 @@ pub(crate) fn content(domain: DomainId, content: ContentId) -> Key {
     with(table(domain, Table::Content), content.0)
 }
 
+pub(crate) fn content_keys(domain: DomainId, content: ContentId) -> Key {
+    with(table(domain, Table::ContentKey), content.0)
+}
+
+pub(crate) fn content_key(domain: DomainId, content: ContentId, owner: Owner) -> Key {
+    with_owner(content_keys(domain, content), owner)
+}
+
+/// The owner of a [`content_key`].
+pub(crate) fn content_key_owner(key: &[u8]) -> Option<Owner> {
+    // domain, table, content, then the owner.
+    owner_of(*key.get(17)?, last_number(key))
+}
+
 pub(crate) fn usage(domain: DomainId, owner: Owner) -> Key {
     with_owner(table(domain, Table::Usage), owner)
 }
@@ -189,8 +245,13 @@ pub(crate) fn subscriptions(domain: DomainId, person: PersonId) -> Key {
     with(table(domain, Table::Subscription), person.0)
 }
 
+/// As format 1 wrote it.
 pub(crate) fn subscription(domain: DomainId, person: PersonId, name: &str) -> Key {
     with_text(subscriptions(domain, person), name.as_bytes())
+}
+
+pub(crate) fn hidden_subscription(domain: DomainId, person: PersonId, token: &[u8]) -> Key {
+    with_text(with_text(subscriptions(domain, person), &[0]), token)
 }
 
 pub(crate) fn acls(domain: DomainId, mailbox: MailboxId) -> Key {
@@ -307,6 +368,11 @@ pub(crate) fn dead(segment: u64) -> Key {
     with(table(HOST, Table::Dead), segment)
 }
 
+/// A content that names the body.
+pub(crate) fn namer(id: mail::BodyId) -> Key {
+    with(table(HOST, Table::Namer), id.0)
+}
+
 /// All [`body_at`] rows.
 pub(crate) fn bodies_at() -> Key {
     table(HOST, Table::BodyAt)
@@ -343,6 +409,28 @@ pub(crate) fn turns(of: Spot) -> Key {
 
 pub(crate) fn turn(of: Spot, at: Timestamp, child: u64) -> Key {
     with(with(turns(of), instant(at)), child)
+}
+
+/// All turns of all nodes.
+pub(crate) fn all_turns() -> Key {
+    table(HOST, Table::Turn)
+}
+
+/// Where a row waits, until when, and its id. `None`: the turn is not a row's.
+pub(crate) fn turn_of_row(key: &[u8]) -> Option<(Lane, Timestamp, u64)> {
+    // domain, table, then the level: two for lanes.
+    let [2, priority, rest @ ..] = key.get(9..)? else {
+        return None;
+    };
+    let priority = Priority::ALL
+        .into_iter()
+        .find(|known| *known as u8 == *priority)?;
+    let lane = Lane {
+        priority,
+        account: number_of(rest),
+        destination: number_of(rest.get(8..)?),
+    };
+    Some((lane, turn_time(key), last_number(key)))
 }
 
 /// The time in a [`turn`] key.

@@ -34,6 +34,7 @@ mod accept;
 mod audit;
 mod body;
 mod brought;
+mod cipher;
 mod config;
 mod content;
 mod cut;
@@ -43,6 +44,7 @@ mod engine;
 mod error;
 mod head;
 mod ids;
+mod keyring;
 mod keys;
 mod leases;
 mod mailbox;
@@ -74,7 +76,7 @@ pub use content::Content;
 pub use cut::{Cut, CutFile};
 pub use effect::{Effect, KvEntry};
 pub use embedded::{
-    CheckedSegment, Embedded, RestoreRules, Restored, check_segment, mark_restoring,
+    CheckedSegment, Embedded, RestoreRules, Restored, check_segment, keys_beside, mark_restoring,
 };
 pub use engine::feed::{Feed, FeedCursor, FeedEntry};
 pub use error::{Error, OpenError, Result};
@@ -95,5 +97,5 @@ pub use rights::{Owner, Rights};
 pub use service::Engine;
 pub use store::{SHARED_ROOT, Store};
 pub use upkeep::{Checked, Collected, Files, Problem, Stats, Step, Told};
-pub use usage::{Quota, Space, Usage};
+pub use usage::{Erased, Quota, Space, Usage};
 pub use watch::{Change, Watch, Watched};

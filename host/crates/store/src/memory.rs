@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use mail::BodyId;
 
-use crate::body::{BodyRef, BodyWriter, ReadBody, WriteBody};
+use crate::body::{BodyRef, BodyWriter, SmallBody, WriteBody};
 use crate::content::ReadAt;
+use crate::embedded::{BodyKey, Bytes, EncodedBody, Frames};
 use crate::ids::Ids;
 use crate::rows::{BodyAtRow, encode};
 use crate::sequencer::{AppendError, Latch, Log, Record};
@@ -24,23 +25,18 @@ impl Memory {
     #[expect(clippy::new_ret_no_self, reason = "both backends open the same engine")]
     pub fn new(config: Config) -> Result<Engine> {
         let held = Held::default();
-        let bodies = Box::new(MemoryBodies(held.clone()));
-        let shared = Shared::new(
-            Layers::new(None),
-            Arc::new(Ids::new(1)),
-            bodies,
-            Latch::new(),
-            &config,
-        );
+        let ids = Arc::new(Ids::new(1));
+        let bodies = Box::new(MemoryBodies(held.clone(), Arc::clone(&ids)));
+        let shared = Shared::new(Layers::new(None), ids, bodies, Latch::new(), &config);
         Engine::start(Arc::new(shared), Box::new(MemoryLog(held)), 1)
     }
 }
 
 #[derive(Clone, Default)]
-struct Held(Arc<Mutex<HashMap<BodyId, Arc<[u8]>>>>);
+struct Held(Arc<Mutex<HashMap<BodyId, Arc<EncodedBody>>>>);
 
 impl Held {
-    fn lock(&self) -> MutexGuard<'_, HashMap<BodyId, Arc<[u8]>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<BodyId, Arc<EncodedBody>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -51,13 +47,12 @@ impl Log for MemoryLog {
     fn append(&mut self, records: &mut [Record]) -> std::result::Result<(), AppendError> {
         let mut bodies = self.0.lock();
         for Record { outcome, .. } in records {
-            for (id, bytes) in std::mem::take(&mut outcome.bodies) {
-                let at = BodyAtRow::Segment {
-                    segment: 0,
-                    offset: 0,
-                };
-                outcome.changes.insert(keys::body_at(id), Some(encode(&at)));
-                bodies.insert(id, bytes);
+            for body in std::mem::take(&mut outcome.bodies) {
+                let at = BodyAtRow::new(0, 0, body.encoding);
+                outcome
+                    .changes
+                    .insert(keys::body_at(body.id), Some(encode(&at)));
+                bodies.insert(body.id, body);
             }
         }
         Ok(())
@@ -76,18 +71,29 @@ impl Log for MemoryLog {
     fn close(&mut self) {}
 }
 
-struct MemoryBodies(Held);
+struct MemoryBodies(Held, Arc<Ids>);
 
 impl Bodies for MemoryBodies {
     fn begin(&self) -> Result<BodyWriter> {
-        Ok(BodyWriter(Box::new(MemoryWriter(Vec::new()))))
+        Ok(BodyWriter(Box::new(MemoryWriter {
+            bytes: Vec::new(),
+            ids: Arc::clone(&self.1),
+        })))
     }
 
-    fn open(&self, id: BodyId, _: BodyAtRow, _: u64) -> Result<Arc<dyn ReadAt>> {
-        match self.0.lock().get(&id) {
-            Some(bytes) => Ok(Arc::new(MemoryBody(Arc::clone(bytes)))),
-            None => Err(Error::Damaged(format!("the body {id} is not there"))),
-        }
+    fn open(
+        &self,
+        id: BodyId,
+        _: BodyAtRow,
+        length: u64,
+        key: Option<&BodyKey>,
+    ) -> Result<Arc<dyn ReadAt>> {
+        let Some(body) = self.0.lock().get(&id).cloned() else {
+            return Err(Error::Damaged(format!("the body {id} is not there")));
+        };
+        let encoding = body.encoding;
+        let frames = Frames::open(Arc::new(Bytes(body)), 0, id, length, encoding, key)?;
+        Ok(Arc::new(frames))
     }
 
     fn discard(&self, ids: &[BodyId]) {
@@ -108,59 +114,23 @@ impl Bodies for MemoryBodies {
     }
 }
 
-struct MemoryWriter(Vec<u8>);
+struct MemoryWriter {
+    bytes: Vec<u8>,
+    ids: Arc<Ids>,
+}
 
 impl WriteBody for MemoryWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
     fn len(&self) -> u64 {
-        self.0.len() as u64
+        self.bytes.len() as u64
     }
 
     fn finish(self: Box<Self>) -> Result<BodyRef> {
-        Ok(BodyRef(Arc::new(MemoryBody(self.0.into()))))
-    }
-}
-
-/// A body in memory, also that of the embedded backend while it is small.
-pub(crate) struct MemoryBody(pub(crate) Arc<[u8]>);
-
-impl ReadBody for MemoryBody {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let start = usize::try_from(offset)
-            .unwrap_or(usize::MAX)
-            .min(self.0.len());
-        let end = start.saturating_add(length).min(self.0.len());
-        Ok(self.0[start..end].to_vec())
-    }
-
-    fn in_memory(&self) -> Option<&Arc<[u8]>> {
-        Some(&self.0)
-    }
-
-    fn spilled(&self) -> Option<BodyId> {
-        None
-    }
-
-    fn keep(&self) {}
-}
-
-impl ReadAt for MemoryBody {
-    fn read_at(&self, offset: u64, length: usize, out: &mut Vec<u8>) -> Result<()> {
-        let bytes = self.read(offset, length)?;
-        if bytes.len() != length {
-            return Err(Error::Damaged(
-                "a body is shorter than its row says".to_owned(),
-            ));
-        }
-        out.extend_from_slice(&bytes);
-        Ok(())
+        let id = BodyId(self.ids.next());
+        Ok(BodyRef(Arc::new(SmallBody::new(id, self.bytes)?)))
     }
 }

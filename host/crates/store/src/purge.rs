@@ -3,50 +3,102 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use mail::Access;
+use mail::DomainId;
 
 use crate::engine::Tx;
 use crate::engine::purge::Progress;
 use crate::pending::Completer;
 use crate::sequencer::{Job, Message, Weight};
 use crate::shared::Shared;
-use crate::{Error, Owner, Result};
+use crate::view::ViewExt;
+use crate::{Erased, Error, Owner, Result, Usage, keys};
 
-/// Sends itself again until nothing is left. A crash between two steps leaves the rest: the
-/// caller asks again.
+/// How far it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// The rows.
+    Remove,
+    /// The rows and then the keys, so that no copy can be read any more.
+    Erase,
+}
+
+/// Sends itself again until nothing is left. A crash between two steps of a removal leaves the
+/// rest, and the caller asks again. An erasure is written down first: the next start ends it.
 pub(crate) struct Purge {
-    access: Access,
+    domain: DomainId,
     owner: Owner,
+    manner: Manner,
     shared: Arc<Shared>,
     jobs: Sender<Message>,
+    /// What there was, once it has begun.
+    found: Option<Erased>,
     step: Result<Progress>,
-    done: Completer<()>,
+    done: Completer<Erased>,
 }
 
 impl Purge {
     pub(crate) fn new(
-        access: Access,
+        domain: DomainId,
         owner: Owner,
+        manner: Manner,
         shared: Arc<Shared>,
         jobs: Sender<Message>,
-        done: Completer<()>,
+        done: Completer<Erased>,
     ) -> Self {
         Self {
-            access,
+            domain,
             owner,
+            manner,
             shared,
             jobs,
+            found: None,
             step: Err(Error::Closed),
             done,
         }
+    }
+
+    fn begin(&mut self, tx: &Tx<'_>) -> Result<()> {
+        if self.found.is_some() {
+            return Ok(());
+        }
+        let usage: Usage = tx
+            .row(&keys::usage(self.domain, self.owner))?
+            .unwrap_or_default();
+        self.found = Some(Erased {
+            messages: usage.messages,
+            bytes: usage.bytes,
+        });
+        if self.manner == Manner::Remove {
+            return Ok(());
+        }
+        let condemned = self.shared.keyring.condemn(self.domain, self.owner);
+        condemned.map_err(|error| self.failed(&error))
+    }
+
+    /// As with a sync of the journal: what the file has now is not known.
+    fn failed(&self, error: &std::io::Error) -> Error {
+        let reason = format!("writing the key file failed: {error}");
+        self.shared.latch(&reason);
+        Error::Latched(reason)
+    }
+
+    fn end(&self) -> Result<Erased> {
+        if self.manner == Manner::Erase {
+            let destroyed = self.shared.keyring.destroy(self.domain, self.owner);
+            destroyed.map_err(|error| self.failed(&error))?;
+        }
+        Ok(self.found.unwrap_or_default())
     }
 }
 
 impl Job for Purge {
     fn plan(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.step = tx
-            .remove_owner(&self.access, self.owner)
-            .and_then(|step| tx.write_feed().map(|()| step));
+        let step = match self.begin(tx) {
+            Ok(()) => tx.remove_owner(self.domain, self.owner),
+            Err(error) => Err(error),
+        };
+        let step = step.and_then(|step| tx.write_feed().map(|()| step));
+        self.step = tx.checked(step);
         self.step.is_ok()
     }
 
@@ -64,7 +116,10 @@ impl Job for Purge {
                 // Fails when the sequencer ended: dropped, it answers `Closed`.
                 let _ = jobs.send(Message::Job(self));
             }
-            Ok(Progress::Done) => self.done.complete(Ok(())),
+            Ok(Progress::Done) => {
+                let ended = self.end();
+                self.done.complete(ended);
+            }
             Err(error) => self.done.complete(Err(error)),
         }
     }

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use mail::{
     BodyId, DomainId, EmailId, EnhancedStatus, Envelope, ModSeq, RecipientId, ThreadId, Timestamp,
     Uid, UidValidity,
@@ -13,6 +15,10 @@ use mail::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::cipher::{DerivingKey, KEY, Purpose};
+use crate::embedded::Encoding;
+use crate::keyring::Keyring;
+use crate::keys;
 use crate::{
     ContentId, Error, FeedCursor, Flags, Message, Owner, ParkedReason, QueueId, QueueRow,
     QueueState, Result,
@@ -20,6 +26,8 @@ use crate::{
 use crate::{SpecialUse, Started, Status, TraceLine, Usage, Work};
 
 const VERSION: u8 = 1;
+/// In the place of the version: the row is encrypted as a whole.
+const ENCRYPTED: u8 = 2;
 
 /// A row's bytes.
 pub(crate) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
@@ -32,10 +40,69 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => postcard::from_bytes(rest)
             .map_err(|error| Error::Damaged(format!("a row does not decode: {error}"))),
+        Some((&ENCRYPTED, _)) => Err(Error::Damaged(
+            "a row is encrypted, and its key is not there or does not fit".to_owned(),
+        )),
         Some((version, _)) => Err(Error::Damaged(format!(
             "a row has the unknown version {version}"
         ))),
         None => Err(Error::Damaged("a row is empty".to_owned())),
+    }
+}
+
+/// A row as only its owner's key shows it.
+///
+/// ```text
+///   0  u8   2
+///   1  u8   owner kind: 0 domain, 1 person, 2 group
+///   2  u64  owner, big-endian; absent for a domain
+///   …  16   salt
+///   …       the row, encrypted, and 16 bytes of tag
+/// ```
+/// Associated data: the key of the row, then what is before the salt.
+pub(crate) fn encrypt(key: &[u8], owner: Owner, with: &DerivingKey, plain: &[u8]) -> Vec<u8> {
+    let (kind, id) = keys::owner_number(owner);
+    let mut out = Vec::with_capacity(plain.len() + 48);
+    out.extend_from_slice(&[ENCRYPTED, kind]);
+    if owner != Owner::Domain {
+        out.extend_from_slice(&id.to_be_bytes());
+    }
+    let associated = [key, &out].concat();
+    with.encrypt_onto(&mut out, Purpose::Row, &associated, plain);
+    out
+}
+
+/// The row in an encrypted one. `None`: it is not encrypted, or the key is not there.
+fn decrypt(key: &[u8], value: &[u8], ring: &Keyring) -> Option<Vec<u8>> {
+    let (head, sealed) = match value {
+        [ENCRYPTED, 0, ..] => value.split_at(2),
+        [ENCRYPTED, ..] => value.split_at_checked(10)?,
+        _ => return None,
+    };
+    let owner = keys::owner_of(head[1], keys::number_of(&head[2..]))?;
+    let with = ring.find(DomainId(keys::number_of(key)), owner)?;
+    with.decrypt(Purpose::Row, &[key, head].concat(), sealed)
+}
+
+/// Is it a row that readers see as it is stored, because its key is gone?
+pub(crate) fn is_locked(value: &[u8]) -> bool {
+    value.first() == Some(&ENCRYPTED)
+}
+
+/// Whose key a row is encrypted with.
+pub(crate) fn locked_owner(value: &[u8]) -> Option<Owner> {
+    match value {
+        [ENCRYPTED, kind, rest @ ..] => keys::owner_of(*kind, keys::number_of(rest)),
+        _ => None,
+    }
+}
+
+/// A row as readers see it. One whose key is gone stays as it is, and fails where it is decoded:
+/// then it is that reader's trouble, and who only counts or removes rows goes on.
+pub(crate) fn reveal<'a>(key: &[u8], value: Cow<'a, [u8]>, ring: &Keyring) -> Cow<'a, [u8]> {
+    match keys::is_encrypted(key) {
+        true => decrypt(key, &value, ring).map_or(value, Cow::Owned),
+        false => value,
     }
 }
 
@@ -121,19 +188,26 @@ impl MessageRow {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ExtentRow {
+    /// Bytes as they are: format 1.
     Private(Vec<u8>),
     Body {
         body: BodyId,
         offset: u64,
         length: u64,
     },
+    /// So many private bytes, in the row's secret.
+    Hidden { length: u64 },
+    /// The secret, the last of a row's extents and of no length: private bytes and the keys of
+    /// bodies, encrypted with the key of the content.
+    Secret(Vec<u8>),
 }
 
 impl ExtentRow {
     pub(crate) fn length(&self) -> u64 {
         match self {
             Self::Private(bytes) => bytes.len() as u64,
-            Self::Body { length, .. } => *length,
+            Self::Body { length, .. } | Self::Hidden { length } => *length,
+            Self::Secret(_) => 0,
         }
     }
 }
@@ -144,6 +218,34 @@ pub(crate) struct ContentRow {
     pub(crate) references: u32,
     pub(crate) size: u64,
     pub(crate) extents: Vec<ExtentRow>,
+}
+
+impl ContentRow {
+    /// The encrypted part; `None`: format 1, which had none.
+    pub(crate) fn secret(&self) -> Option<&[u8]> {
+        match self.extents.last() {
+            Some(ExtentRow::Secret(secret)) => Some(secret),
+            _ => None,
+        }
+    }
+}
+
+/// What the secret of a content says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Secret {
+    /// The bytes of the hidden extents, one behind the other.
+    pub(crate) private: Vec<u8>,
+    /// Of each encrypted body among the extents.
+    pub(crate) keys: Vec<(BodyId, [u8; KEY])>,
+}
+
+/// The key of a content, for one owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ContentKeyRow {
+    /// Message and queue rows of this owner that name the content; at zero it goes.
+    pub(crate) rows: u32,
+    /// Encrypted with the owner's key.
+    pub(crate) wrapped: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,8 +269,36 @@ pub(crate) const fn is_settled(segment: u64) -> bool {
 pub(crate) enum BodyAtRow {
     /// Frames at this offset of a segment of the log, or of a settled one.
     Segment { segment: u64, offset: u64 },
-    /// A body segment of its own.
+    /// A body segment of its own, whose header says how it is encoded.
     File,
+    /// As `Segment`, for frames that are compressed or encrypted.
+    Encoded {
+        segment: u64,
+        offset: u64,
+        encoding: Encoding,
+    },
+}
+
+impl BodyAtRow {
+    /// The segment it is in; `None`: it has a file of its own.
+    pub(crate) fn segment(&self) -> Option<u64> {
+        match self {
+            Self::Segment { segment, .. } | Self::Encoded { segment, .. } => Some(*segment),
+            Self::File => None,
+        }
+    }
+
+    /// Frames at this offset of a journal segment.
+    pub(crate) fn new(segment: u64, offset: u64, encoding: Encoding) -> Self {
+        if encoding == Encoding::PLAIN {
+            return Self::Segment { segment, offset };
+        }
+        Self::Encoded {
+            segment,
+            offset,
+            encoding,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::embedded::is_full;
 use crate::engine::{Outcome, Tx};
 use crate::pending::Completer;
 use crate::rows::CheckpointRow;
@@ -109,6 +110,7 @@ impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Result<T> + Send> Job for Operation<T, F
             .take()
             .map_or(Err(Error::Closed), |operation| operation(tx))
             .and_then(|answer| tx.write_feed().map(|()| answer));
+        let planned = tx.checked(planned);
         let is_ok = planned.is_ok();
         self.planned = Some(planned);
         is_ok
@@ -267,7 +269,7 @@ impl Sequencer {
                     bytes += outcome
                         .bodies
                         .iter()
-                        .map(|(_, body)| body.len())
+                        .map(|body| body.frames.len())
                         .sum::<usize>();
                     batch.extend(
                         outcome
@@ -301,9 +303,9 @@ impl Sequencer {
             // A body may have come and gone within one operation.
             outcome
                 .bodies
-                .retain(|(id, _)| matches!(changes.get(&keys::body(*id)), Some(Some(_))));
+                .retain(|body| matches!(changes.get(&keys::body(body.id)), Some(Some(_))));
         }
-        match self.log.append(&mut records) {
+        match self.make_durable(&mut records) {
             Ok(()) => {
                 self.apply(records);
                 Ok(())
@@ -323,6 +325,24 @@ impl Sequencer {
                 Err(Error::Latched(reason))
             }
         }
+    }
+
+    /// New keys first: nothing is ever encrypted with a key that a crash could take. The first
+    /// record says how many there are, so that a start sees when some are missing.
+    fn make_durable(&mut self, records: &mut [Record]) -> std::result::Result<(), AppendError> {
+        let keyring = &self.shared.keyring;
+        let count = keyring.flush().map_err(|error| match is_full(&error) {
+            true => AppendError::Full,
+            false => AppendError::Failed(format!("writing the key file failed: {error}")),
+        })?;
+        let Some(count) = count else {
+            return self.log.append(records);
+        };
+        let row = (keys::meta("keys"), Some(rows::encode(&count)));
+        records[0].outcome.changes.extend([row]);
+        self.log.append(records)?;
+        keyring.note(count);
+        Ok(())
     }
 
     fn apply(&mut self, records: Vec<Record>) {

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::engine::claim::{self, Taken, Wanted};
-use crate::engine::names::INBOX;
-use crate::engine::{Tx, access, brought, feed, owners, reads};
+use crate::engine::names::{self, INBOX};
+use crate::engine::{Tx, access, brought, feed, owners, purge, reads};
+use crate::keyring::Fate;
 use crate::leases::{Hands, Held};
 use crate::pending::Pending;
-use crate::purge::Purge;
+use crate::purge::{Manner, Purge};
 use crate::rows::WorkRow;
 use crate::sequencer::{Job, Log, Message as Order, Operation, Sequencer};
 use crate::shared::{Event, Shared};
@@ -18,10 +19,10 @@ use crate::upkeep::Upkeep;
 use crate::view::{View, ViewExt};
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
-    Copied, Cut, Depth, Destination, Effect, Error, Feed, FeedCursor, FlagChange, Head, KvEntry,
-    Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place, QueueFilter,
-    QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats, Store, Told,
-    TraceEntry, Usage, Watch, Watched, audit, keys,
+    Copied, Cut, Depth, Destination, Effect, Erased, Error, Feed, FeedCursor, FlagChange, Head,
+    KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats,
+    Store, Told, TraceEntry, Usage, Watch, Watched, audit, keys,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
@@ -84,6 +85,7 @@ impl Engine {
         // The first commit reserves ids; nothing is given out before.
         engine.run(|_| Ok(())).wait()?;
         while engine.run(|tx| tx.adopt_dues(ADOPTED)).wait()? == ADOPTED {}
+        engine.finish_erasures()?;
         Ok(engine)
     }
 
@@ -197,16 +199,48 @@ impl Engine {
     }
 
     /// An operation made of steps, each a commit of its own.
-    fn purge(&self, access: Access, owner: Owner) -> Pending<()> {
+    fn purge(&self, access: &Access, owner: Owner, manner: Manner) -> Pending<Erased> {
+        if let Err(error) = access::manage(access, owner) {
+            return Pending::ready(Err(error));
+        }
+        if owner == Owner::Domain && access.domain() == mail::Tenant::HOST.domain() {
+            let text = "the host itself cannot be removed".to_owned();
+            return Pending::ready(Err(Error::Invalid(text)));
+        }
+        self.send_purge(access.domain(), owner, manner)
+    }
+
+    fn send_purge(&self, domain: mail::DomainId, owner: Owner, manner: Manner) -> Pending<Erased> {
         let (done, pending) = Pending::channel();
         self.send(Box::new(Purge::new(
-            access,
+            domain,
             owner,
+            manner,
             Arc::clone(&self.shared),
             self.jobs.clone(),
             done,
         )));
         pending
+    }
+
+    /// Erasures that a crash interrupted, and rows of erased owners that a restored backup brought
+    /// back: without their keys they are good for nothing.
+    fn finish_erasures(&self) -> Result<()> {
+        let keyring = &self.shared.keyring;
+        let mut unfinished = keyring.with_fate(Fate::Condemned);
+        for (domain, owner) in keyring.with_fate(Fate::Erased) {
+            if self.read(|view| purge::is_anything_left(view, domain, owner))? {
+                unfinished.push((domain, owner));
+            }
+        }
+        // The domain of a person may be among them: then it takes the person with it.
+        unfinished.sort_by_key(|(_, owner)| *owner != Owner::Domain);
+        for (domain, owner) in unfinished {
+            tracing::info!(%domain, ?owner, "an erasure is finished");
+            // It logs and latches by itself where it fails.
+            drop(self.send_purge(domain, owner, Manner::Erase));
+        }
+        Ok(())
     }
 }
 
@@ -258,8 +292,8 @@ impl Store for Engine {
 
     fn content(&self, access: &Access, source: Source) -> Result<Content> {
         self.read(|view| {
-            let row = reads::content(view, access, source)?;
-            self.shared.open_content(view, row)
+            let opened = reads::content(view, access, source)?;
+            self.shared.open_content(view, opened)
         })
     }
 
@@ -285,12 +319,7 @@ impl Store for Engine {
         let access = *access;
         let find = |view: &dyn View| {
             access::act_for(&access, Owner::Person(person))?;
-            view.row(&keys::name(
-                access.domain(),
-                Owner::Person(person),
-                0,
-                INBOX,
-            ))
+            names::id_at(view, access.domain(), Owner::Person(person), 0, INBOX)
         };
         match self.read(find) {
             Ok(Some(id)) => Pending::ready(Ok(MailboxId(id))),
@@ -682,8 +711,12 @@ impl Store for Engine {
         self.read(|view| reads::usage(view, access, owner))
     }
 
-    fn remove_owner(&self, access: &Access, owner: Owner) -> Pending<()> {
-        self.purge(*access, owner)
+    fn remove_owner(&self, access: &Access, owner: Owner) -> Pending<Erased> {
+        self.purge(access, owner, Manner::Remove)
+    }
+
+    fn erase_owner(&self, access: &Access, owner: Owner) -> Pending<Erased> {
+        self.purge(access, owner, Manner::Erase)
     }
 
     fn expire(&self, now: Timestamp, max: usize) -> Pending<usize> {

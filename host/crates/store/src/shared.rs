@@ -9,10 +9,13 @@ use redb::ReadableTableMetadata;
 
 use crate::body::BodyWriter;
 use crate::content::ReadAt;
+use crate::embedded::BodyKey;
+use crate::engine::secrets::{Opened, OpenedExtent};
 use crate::ids::Ids;
+use crate::keyring::Keyring;
 use crate::leases::Leases;
 use crate::pressure::{Pressure, WAITING_BYTES, WAITING_MS};
-use crate::rows::{BodyAtRow, BodyRow, CheckpointRow, ContentRow, ExtentRow};
+use crate::rows::{BodyAtRow, BodyRow, CheckpointRow};
 use crate::sequencer::Latch;
 use crate::view::{Base, Layer, Layered, View, ViewExt};
 use crate::{Change, Content, CutFile, Error, Head, Pin, Result, Space, Watched, content, keys};
@@ -21,6 +24,7 @@ use crate::{Change, Content, CutFile, Error, Head, Pin, Result, Space, Watched, 
 pub(crate) struct Shared {
     layers: RwLock<Layers>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) leases: Leases,
     pub(crate) watches: Watches,
     pub(crate) bodies: Box<dyn Bodies>,
@@ -48,6 +52,7 @@ pub(crate) struct Layers {
     base: Option<Arc<Base>>,
     /// There is a base, but it cannot be read at the moment.
     is_closed: bool,
+    keyring: Arc<Keyring>,
 }
 
 impl Layers {
@@ -58,6 +63,11 @@ impl Layers {
         }
     }
 
+    /// Rows are decrypted with these keys from now on.
+    pub(crate) fn unlock(&mut self, keyring: Arc<Keyring>) {
+        self.keyring = keyring;
+    }
+
     pub(crate) fn view(&self) -> Layered<'_> {
         let layers = std::iter::once(&self.active)
             .chain(self.frozen.as_deref())
@@ -66,6 +76,7 @@ impl Layers {
             layers,
             base: self.base.as_deref(),
             is_closed: self.is_closed,
+            keyring: &self.keyring,
         }
     }
 
@@ -140,7 +151,13 @@ impl Layers {
 /// A backend's bodies, and its files.
 pub(crate) trait Bodies: Send + Sync {
     fn begin(&self) -> Result<BodyWriter>;
-    fn open(&self, id: BodyId, at: BodyAtRow, length: u64) -> Result<Arc<dyn ReadAt>>;
+    fn open(
+        &self,
+        id: BodyId,
+        at: BodyAtRow,
+        length: u64,
+        key: Option<&BodyKey>,
+    ) -> Result<Arc<dyn ReadAt>>;
     /// No row names these any more.
     fn discard(&self, ids: &[BodyId]);
     /// This segment is about to go: no more handles to it.
@@ -164,6 +181,7 @@ impl Shared {
         config: &crate::Config,
     ) -> Self {
         Self {
+            keyring: Arc::clone(&layers.keyring),
             layers: RwLock::new(layers),
             ids,
             leases: Leases::default(),
@@ -220,20 +238,21 @@ impl Shared {
     }
 
     /// In the view that has the row: a body may go, or move, with the next commit.
-    pub(crate) fn open_content(&self, view: &dyn View, row: ContentRow) -> Result<Content> {
-        let mut extents = Vec::with_capacity(row.extents.len());
-        for extent in row.extents {
+    pub(crate) fn open_content(&self, view: &dyn View, opened: Opened) -> Result<Content> {
+        let mut extents = Vec::with_capacity(opened.extents.len());
+        for extent in opened.extents {
             extents.push(match extent {
-                ExtentRow::Private(bytes) => content::OpenExtent::Private(bytes.into()),
-                ExtentRow::Body {
+                OpenedExtent::Private(bytes) => content::OpenExtent::Private(bytes.into()),
+                OpenedExtent::Body {
                     body: id,
                     offset,
                     length,
+                    key,
                 } => {
                     let missing = || Error::Damaged(format!("the body {id} is not there"));
                     let row: BodyRow = view.row(&keys::body(id))?.ok_or_else(missing)?;
                     let at: BodyAtRow = view.row(&keys::body_at(id))?.ok_or_else(missing)?;
-                    let body = self.bodies.open(id, at, row.length)?;
+                    let body = self.bodies.open(id, at, row.length, key.as_ref())?;
                     content::OpenExtent::Body {
                         body,
                         offset,

@@ -8,10 +8,10 @@ use mail::{
 
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
-    Copied, Cut, Depth, Destination, Effect, Feed, FeedCursor, FlagChange, Head, KvEntry, Lease,
-    Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place, QueueFilter, QueueId,
-    QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats, Told, TraceEntry, Usage,
-    Watch, Watched,
+    Copied, Cut, Depth, Destination, Effect, Erased, Feed, FeedCursor, FlagChange, Head, KvEntry,
+    Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place, QueueFilter,
+    QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats, Told, TraceEntry,
+    Usage, Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.
@@ -321,7 +321,12 @@ pub trait Store: Send + Sync {
     /// Removes all rows of a person, a group or, with [`Owner::Domain`], of the whole domain:
     /// mailboxes, messages, rights, subscriptions; with the domain also queue, kv, settings and
     /// trace. Works in steps of bounded size; each is a commit of its own.
-    fn remove_owner(&self, access: &Access, owner: Owner) -> Pending<()>;
+    fn remove_owner(&self, access: &Access, owner: Owner) -> Pending<Erased>;
+    /// As [`Store::remove_owner`], and then destroys the key of the owner, with [`Owner::Domain`]
+    /// those of everybody of the domain: what the disk still has of them, and what backups have,
+    /// can never be read again. Nothing new is taken for the owner from the moment it begins. It
+    /// is written down first: what a crash interrupts, the next start ends.
+    fn erase_owner(&self, access: &Access, owner: Owner) -> Pending<Erased>;
     /// Deletes kv values and trace lines whose time is over, at most `max`; answers how many.
     fn expire(&self, now: Timestamp, max: usize) -> Pending<usize>;
     /// Keeps every file of the store from now on, for who copies them.

@@ -62,3 +62,12 @@ impl Space {
         self.free > self.reserve
     }
 }
+
+/// What a removal or an erasure found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Erased {
+    /// Messages there were.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redb::ReadOnlyTable;
 use serde::de::DeserializeOwned;
 
+use crate::keyring::Keyring;
 use crate::keys::{Key, after};
-use crate::rows::decode;
+use crate::rows::{decode, reveal};
 use crate::{Error, Result};
 
 /// A layer: `None` says that the row is deleted, whatever is below.
@@ -33,11 +35,14 @@ pub(crate) type Walk = std::ops::ControlFlow<()>;
 /// Called with key and value of each row.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<Walk>;
 
-/// Rows at one moment.
+/// Rows at one moment, decrypted where their key is there.
 pub(crate) trait View {
     fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
     /// Calls `visit` for each row with `from <= key < to`.
     fn walk(&self, from: &[u8], to: &[u8], order: Order, visit: Visit<'_>) -> Result<()>;
+
+    /// The keys of owners.
+    fn keyring(&self) -> &Keyring;
 
     fn exists(&self, key: &[u8]) -> Result<bool> {
         Ok(self.raw(key)?.is_some())
@@ -81,23 +86,40 @@ pub(crate) struct Layered<'a> {
     pub(crate) base: Option<&'a Base>,
     /// There is a base, but it cannot be read at the moment.
     pub(crate) is_closed: bool,
+    pub(crate) keyring: &'a Keyring,
 }
 
-impl View for Layered<'_> {
-    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+impl Layered<'_> {
+    /// The row as it is stored.
+    pub(crate) fn stored(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         for layer in &self.layers {
             if let Some(found) = layer.get(key) {
                 return Ok(found.clone());
             }
         }
         match self.base {
-            Some(base) => match base.get(key).map_err(|error| damaged(&error))? {
+            Some(base) => guarded(|| match base.get(key).map_err(|error| damaged(&error))? {
                 Some(value) => unseal(key, value.value()).map(|value| Some(value.to_vec())),
                 None => Ok(None),
-            },
+            }),
             None if self.is_closed => Err(Error::Busy),
             None => Ok(None),
         }
+    }
+}
+
+impl View for Layered<'_> {
+    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let stored = self.stored(key)?;
+        Ok(stored.map(|value| reveal(key, value.into(), self.keyring).into_owned()))
+    }
+
+    fn keyring(&self) -> &Keyring {
+        self.keyring
+    }
+
+    fn exists(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.stored(key)?.is_some())
     }
 
     fn walk(&self, from: &[u8], to: &[u8], order: Order, visit: Visit<'_>) -> Result<()> {
@@ -114,9 +136,11 @@ impl View for Layered<'_> {
             sources.push(Source::new(rows, order)?);
         }
         if let Some(base) = self.base {
-            let range = base.range::<&[u8]>(from..to);
-            let rows = Rows::Base(Box::new(range.map_err(|error| damaged(&error))?));
-            sources.push(Source::new(rows, order)?);
+            let range = guarded(|| {
+                base.range::<&[u8]>(from..to)
+                    .map_err(|error| damaged(&error))
+            })?;
+            sources.push(Source::new(Rows::Base(Box::new(range)), order)?);
         }
         while let Some(first) = first(&sources, order) {
             let Some(head) = sources[first].step()? else {
@@ -129,13 +153,22 @@ impl View for Layered<'_> {
                 }
             }
             if let Some(value) = head.value()?
-                && visit(head.key(), value)?.is_break()
+                && visit(head.key(), &reveal(head.key(), value.into(), self.keyring))?.is_break()
             {
                 break;
             }
         }
         Ok(())
     }
+}
+
+/// redb trusts its pages, and may panic on one that changed on the disk: to the reader that is
+/// damage like any other.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        tracing::error!("reading the index panicked");
+        Err(Error::Damaged("reading the index panicked".to_owned()))
+    })
 }
 
 /// Where rows come from; nothing is copied on the way.
@@ -196,11 +229,13 @@ impl<'a> Source<'a> {
                 row.map(|(key, value)| Head::Layer(key, value))
             }
             (Rows::Base(rows), order) => {
-                let row = match order {
-                    Order::Ascending => rows.next(),
-                    Order::Descending => rows.next_back(),
-                };
-                let row = row.transpose().map_err(|error| damaged(&error))?;
+                let row = guarded(|| {
+                    let row = match order {
+                        Order::Ascending => rows.next(),
+                        Order::Descending => rows.next_back(),
+                    };
+                    row.transpose().map_err(|error| damaged(&error))
+                })?;
                 row.map(|(key, value)| Head::Base(key, value))
             }
         };

@@ -5,10 +5,10 @@
 //!    0  8    magic "PRBODY01"
 //!    8  u64  body
 //!   16  16   id of the store
-//!   32  u8   codec: 0 raw (1 zstd: reserved)
-//!   33  u8   cipher: 0 none (1 AEAD: reserved)
+//!   32  u8   codec: 0 raw, 1 zstd
+//!   33  u8   cipher: 0 none, 1 AES-256-GCM
 //!   34  …    reserved, 0
-//!   56  u64  key, 0 for none
+//!   48  16   salt, with a cipher
 //! then frames
 //! ```
 //! The file is synced, and its name too, before the record that names the body is written. A
@@ -22,15 +22,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use mail::{BodyId, limits};
 
-use crate::body::{BodyRef, BodyWriter, ReadBody, WriteBody};
+use crate::body::{BodyRef, BodyWriter, ReadBody, SmallBody, WriteBody};
 use crate::content::ReadAt;
 use crate::embedded::disk::{Disk, DiskFile, Mode, is_full, is_out_of_files};
 use crate::embedded::format::StoreId;
-use crate::embedded::frames::{FRAME, Frames, write_frame};
+use crate::embedded::frames::{BodyKey, Codec, EncodedBody, Encoder, Encoding, FRAME, Frames};
 use crate::embedded::manifest;
 use crate::embedded::segment;
 use crate::ids::Ids;
-use crate::memory::MemoryBody;
 use crate::pins::Pins;
 use crate::rows::{BodyAtRow, CheckpointRow};
 use crate::shared::{Bodies, Shared};
@@ -102,6 +101,39 @@ impl DiskBodies {
         segments.insert(id, Arc::clone(&file));
         Ok(file)
     }
+
+    /// A body segment, where its frames begin and how they are encoded.
+    fn file(&self, id: BodyId) -> io::Result<(Arc<dyn DiskFile>, u64, Encoding)> {
+        let file = self.disk.open(&path(id), Mode::Read)?;
+        let mut header = [0; HEADER];
+        file.read_at(0, &mut header)?;
+        let encoding = decode_header(&header, self.store, id)
+            .ok_or_else(|| io::Error::other("its header is damaged or of another store"))?;
+        Ok((file, HEADER as u64, encoding))
+    }
+}
+
+pub(crate) fn encode_header(store: StoreId, id: BodyId, encoding: Encoding) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..16].copy_from_slice(&id.0.to_le_bytes());
+    header[16..32].copy_from_slice(&store);
+    header[32] = encoding.codec.number();
+    header[33] = encoding.cipher();
+    header[48..].copy_from_slice(&encoding.salt.unwrap_or_default());
+    header
+}
+
+/// `None`: it is no header of this body.
+pub(crate) fn decode_header(header: &[u8; HEADER], store: StoreId, id: BodyId) -> Option<Encoding> {
+    let codec = Codec::from_number(header[32])?;
+    let salt = match header[33] {
+        0 => None,
+        1 => header.last_chunk().copied(),
+        _ => return None,
+    };
+    let encoding = Encoding { codec, salt };
+    (*header == encode_header(store, id, encoding)).then_some(encoding)
 }
 
 impl Bodies for DiskBodies {
@@ -118,29 +150,33 @@ impl Bodies for DiskBodies {
         Ok(BodyWriter(Box::new(writer)))
     }
 
-    fn open(&self, id: BodyId, at: BodyAtRow, length: u64) -> Result<Arc<dyn ReadAt>> {
+    fn open(
+        &self,
+        id: BodyId,
+        at: BodyAtRow,
+        length: u64,
+        key: Option<&BodyKey>,
+    ) -> Result<Arc<dyn ReadAt>> {
         let opened = match at {
-            BodyAtRow::Segment { segment, offset } => {
-                self.segment(segment).map(|file| (file, offset))
-            }
-            BodyAtRow::File => self
-                .disk
-                .open(&path(id), Mode::Read)
-                .map(|file| (file, HEADER as u64)),
+            BodyAtRow::Segment { segment, offset } => self
+                .segment(segment)
+                .map(|file| (file, offset, Encoding::PLAIN)),
+            BodyAtRow::Encoded {
+                segment,
+                offset,
+                encoding,
+            } => self.segment(segment).map(|file| (file, offset, encoding)),
+            BodyAtRow::File => self.file(id),
         };
-        let (file, offset) = opened.map_err(|error| {
+        let (file, offset, encoding) = opened.map_err(|error| {
             if is_out_of_files(&error) {
                 return Error::Busy;
             }
             tracing::error!(body = %id, %error, "a stored body cannot be opened");
             Error::Damaged(format!("body {id}: {error}"))
         })?;
-        Ok(Arc::new(Frames {
-            file,
-            offset,
-            body: id,
-            length,
-        }))
+        let frames = Frames::open(file, offset, id, length, encoding, key)?;
+        Ok(Arc::new(frames))
     }
 
     fn files(&self, position: CheckpointRow) -> Result<Vec<CutFile>> {
@@ -237,7 +273,8 @@ struct Writer {
 /// The file of a large body.
 struct Spill {
     body: Arc<SpilledFile>,
-    frames: u64,
+    key: BodyKey,
+    encoder: Encoder,
     /// Where the next frame goes.
     at: u64,
     allocated: u64,
@@ -274,13 +311,13 @@ impl Writer {
                 file,
                 kept,
             });
-            let mut header = [0; HEADER];
-            header[..8].copy_from_slice(&MAGIC);
-            header[8..16].copy_from_slice(&id.0.to_le_bytes());
-            header[16..32].copy_from_slice(&self.store);
+            let key = BodyKey::random();
+            let encoder = Encoder::new(id, Codec::Raw, Some(&key));
+            let header = encode_header(self.store, id, encoder.encoding);
             let spill = Spill {
                 body,
-                frames: 0,
+                key,
+                encoder,
                 at: HEADER as u64,
                 allocated: AHEAD,
             };
@@ -303,10 +340,10 @@ impl Writer {
         let rest = self.pending.split_off(whole);
         let ready = std::mem::replace(&mut self.pending, rest);
         let spill = self.spill()?;
-        let mut out = Vec::with_capacity(ready.len() + 128);
+        let mut out = Vec::with_capacity(ready.len() + 256);
         for frame in ready.chunks(FRAME) {
-            write_frame(&mut out, spill.body.id, spill.frames, frame);
-            spill.frames += 1;
+            let encoded = spill.encoder.frame(&mut out, frame);
+            encoded.map_err(io::Error::other)?;
         }
         while spill.at + out.len() as u64 > spill.allocated {
             spill.allocated += AHEAD;
@@ -317,7 +354,7 @@ impl Writer {
         Ok(())
     }
 
-    fn settle(&mut self) -> io::Result<Option<Arc<SpilledFile>>> {
+    fn settle(&mut self) -> io::Result<Option<Spill>> {
         if self.file.is_none() {
             return Ok(None);
         }
@@ -328,7 +365,7 @@ impl Writer {
         spill.body.file.set_length(spill.at)?;
         spill.body.file.sync()?;
         self.disk.sync_dir(DIRECTORY)?;
-        Ok(Some(spill.body))
+        Ok(Some(spill))
     }
 
     /// No room and too many open files are this body's trouble; anything else means that the
@@ -370,17 +407,25 @@ impl WriteBody for Writer {
 
     fn finish(mut self: Box<Self>) -> Result<BodyRef> {
         match self.settle() {
-            Ok(None) => Ok(BodyRef(Arc::new(MemoryBody(
-                std::mem::take(&mut self.pending).into(),
-            )))),
-            Ok(Some(file)) => {
-                let frames = Frames {
-                    file: Arc::clone(&file.file),
-                    offset: HEADER as u64,
-                    body: file.id,
-                    length: self.length,
-                };
-                Ok(BodyRef(Arc::new(Spilled { file, frames })))
+            Ok(None) => {
+                let id = BodyId(self.ids.next());
+                let bytes = std::mem::take(&mut self.pending);
+                Ok(BodyRef(Arc::new(SmallBody::new(id, bytes)?)))
+            }
+            Ok(Some(spill)) => {
+                let frames = Frames::open(
+                    Arc::clone(&spill.body.file),
+                    HEADER as u64,
+                    spill.body.id,
+                    self.length,
+                    spill.encoder.encoding,
+                    Some(&spill.key),
+                )?;
+                Ok(BodyRef(Arc::new(Spilled {
+                    file: spill.body,
+                    key: spill.key,
+                    frames,
+                })))
             }
             Err(error) => Err(self.failed(&error)),
         }
@@ -390,16 +435,27 @@ impl WriteBody for Writer {
 /// A large body, synced.
 struct Spilled {
     file: Arc<SpilledFile>,
+    key: BodyKey,
     frames: Frames,
 }
 
 impl ReadBody for Spilled {
+    fn id(&self) -> BodyId {
+        self.file.id
+    }
+
+    fn key(&self) -> &BodyKey {
+        &self.key
+    }
+
     fn len(&self) -> u64 {
-        self.frames.length
+        self.frames.length()
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let end = offset.saturating_add(length as u64).min(self.frames.length);
+        let end = offset
+            .saturating_add(length as u64)
+            .min(self.frames.length());
         let mut out = Vec::new();
         if offset < end {
             self.frames
@@ -408,12 +464,8 @@ impl ReadBody for Spilled {
         Ok(out)
     }
 
-    fn in_memory(&self) -> Option<&Arc<[u8]>> {
+    fn travels(&self) -> Option<&Arc<EncodedBody>> {
         None
-    }
-
-    fn spilled(&self) -> Option<BodyId> {
-        Some(self.file.id)
     }
 
     fn keep(&self) {

@@ -100,18 +100,23 @@ impl Index {
             })?;
         let cache = self.cache_bytes;
         // redb says that opening a file altered behind its back may panic: that too is damage.
-        let opened = catch_unwind(AssertUnwindSafe(|| {
-            Database::builder()
+        let open = || -> Result<Database, IndexError> {
+            let database = Database::builder()
                 .set_cache_size(cache)
-                .create_with_backend(Backend(file))
-        }));
+                .create_with_backend(Backend(file))?;
+            // Only where it is not there: on a full disk an index must still open, to be read.
+            if database.begin_read()?.open_table(ROWS).is_err() {
+                let write = database.begin_write()?;
+                write.open_table(ROWS)?;
+                write.commit()?;
+            }
+            Ok(database)
+        };
+        let opened = catch_unwind(AssertUnwindSafe(open));
         let database = opened.map_err(|_| IndexError {
             text: "opening it panicked".to_owned(),
             is_full: false,
         })??;
-        let write = database.begin_write()?;
-        write.open_table(ROWS)?;
-        write.commit()?;
         self.database = Some(database);
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::embedded::progress::Progress;
 use crate::embedded::record::{self, encode_payload, write_record};
 use crate::embedded::segment::{self, CreateError, Segment};
 use crate::keys;
-use crate::rows::{BodyAtRow, CheckpointRow, encode};
+use crate::rows::{CheckpointRow, encode};
 use crate::sequencer::{AppendError, Log, Record};
 use crate::shared::Shared;
 
@@ -71,10 +71,7 @@ impl Log for Journal {
             let moved = moved.into_iter().map(|(key, value)| (key, Some(value)));
             record.outcome.changes.extend(moved);
             for place in places {
-                let at = BodyAtRow::Segment {
-                    segment: self.segment.id,
-                    offset: start + place.offset as u64,
-                };
+                let at = place.row(self.segment.id, start);
                 record
                     .outcome
                     .changes

@@ -21,7 +21,9 @@ mod frames;
 mod index;
 mod inspect;
 mod journal;
+mod keyfile;
 mod manifest;
+mod master;
 mod progress;
 mod record;
 mod recovery;
@@ -32,6 +34,7 @@ mod settled;
 mod tests;
 mod upgrade;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -48,11 +51,17 @@ use crate::view::{View, ViewExt};
 use crate::{Config, OpenError, keys};
 use bodies::DiskBodies;
 use collect::Collector;
+pub(crate) use disk::is_full;
 use disk::{Disk, Lock, RealDisk};
 use format::StoreId;
+pub(crate) use frames::{BodyKey, Bytes, Codec, EncodedBody, Encoding, Frames, encode};
 use index::{Index, Indexer};
 use journal::{Checkpoints, Journal};
+pub(crate) use keyfile::KeyFile;
+use keyfile::KeyPlace;
+pub use keyfile::keys_beside;
 use manifest::Manifest;
+use master::Master;
 use progress::Progress;
 use recovery::{Recovery, Tail};
 use upgrade::Target;
@@ -83,7 +92,8 @@ impl Embedded {
             RealDisk::new(parent).sync_dir("").map_err(io)?;
         }
         restore::refuse_unfinished(&RealDisk::new(path), path)?;
-        open_on(Arc::new(RealDisk::new(path)), path, &config)
+        let keys = key_place(path, &config)?;
+        open_on(Arc::new(RealDisk::new(path)), keys, path, &config)
     }
 
     /// Opens the store in `path` with an index made again from its segments. The one that was
@@ -92,7 +102,8 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::open`]. Damage in the segments themselves is beyond it: that needs a backup.
     pub fn repair(path: &Path, config: Config) -> Result<Engine, OpenError> {
-        repair_on(Arc::new(RealDisk::new(path)), path, &config)
+        let keys = key_place(path, &config)?;
+        repair_on(Arc::new(RealDisk::new(path)), keys, path, &config)
     }
 
     /// Makes the index of a store that nobody has open as small as it gets; answers its bytes
@@ -131,6 +142,7 @@ fn lock(disk: &dyn Disk, root: &Path) -> Result<Lock, OpenError> {
 /// Opens with a new index.
 pub(crate) fn repair_on(
     disk: Arc<dyn Disk>,
+    keys: KeyPlace,
     root: &Path,
     config: &Config,
 ) -> Result<Engine, OpenError> {
@@ -153,12 +165,43 @@ pub(crate) fn repair_on(
         put_aside(&*disk, "replaced").map_err(io)?;
     }
     drop(held);
-    open_on(disk, root, config)
+    open_on(disk, keys, root, config)
+}
+
+/// Where the keys are; the directory is made, for its owner alone.
+fn key_place(data: &Path, config: &Config) -> Result<KeyPlace, OpenError> {
+    let io = |path: &Path, error| OpenError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    let root = match &config.keys {
+        Some(root) => root.clone(),
+        None => keys_beside(data).map_err(|error| io(data, error))?,
+    };
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&root);
+    made.map_err(|error| io(&root, error))?;
+    let parent = root.parent().filter(|path| !path.as_os_str().is_empty());
+    RealDisk::new(parent.unwrap_or_else(|| Path::new(".")))
+        .sync_dir("")
+        .map_err(|error| io(&root, error))?;
+    let master = match &config.master_key {
+        Some(path) => path.clone(),
+        None => root.join("master.key"),
+    };
+    Ok(KeyPlace {
+        disk: Arc::new(RealDisk::new(&root)),
+        root,
+        master: Master::File(master),
+    })
 }
 
 /// Opens on any disk. `root` is for messages.
 pub(crate) fn open_on(
     disk: Arc<dyn Disk>,
+    keys: KeyPlace,
     root: &Path,
     config: &Config,
 ) -> Result<Engine, OpenError> {
@@ -221,6 +264,7 @@ pub(crate) fn open_on(
         .map_err(|error| recovery.index_io(&error.text))?;
     let mut layers = Layers::new(Some(base));
     layers.apply(replayed);
+    layers.unlock(Arc::new(keys.open(store, keys_noted(&layers, &recovery)?)?));
     let latch = Latch::new();
     match behind(&layers, store, &tail, config)
         .map_err(|error| recovery.index_io(&error.to_string()))?
@@ -248,6 +292,13 @@ pub(crate) fn open_on(
         path: root.to_owned(),
         error: std::io::Error::other(error.to_string()),
     })
+}
+
+/// How many keys the rows know of.
+fn keys_noted(layers: &Layers, recovery: &Recovery<'_>) -> Result<u64, OpenError> {
+    let noted = layers.view().row::<u64>(&keys::meta("keys"));
+    let noted = noted.map_err(|error| recovery.index_io(&error.to_string()))?;
+    Ok(noted.unwrap_or(0))
 }
 
 /// Why the store is older than the one that was noted, if it is.

@@ -18,15 +18,15 @@
 //!
 //! section header, 32 bytes
 //!    0  u8   kind: 1 rows, 2 body
-//!    1  u8   codec: 0 raw (1 zstd: reserved)
-//!    2  u8   cipher: 0 none (1 AEAD: reserved)
+//!    1  u8   codec of a body: 0 raw, 1 zstd; 0 for rows
+//!    2  u8   cipher of a body: 0 none, 1 AES-256-GCM; 0 for rows, which are encrypted one by one
 //!    3  u8   owner kind: 0 domain (1 person, 2 group: reserved for sections of one owner)
 //!    4  u32  length of the content
 //!    8  u64  domain
 //!   16  u64  owner
 //!   24  u64  key, 0 for none
 //! rows: for each row  u8 (0 delete, 1 put), u32 key length, key, and for a put u32 value length, value
-//! body: u64 id, u64 length, frames
+//! body: u64 id, u64 length, with a cipher 16 bytes of salt, frames
 //! ```
 
 #[cfg(test)]
@@ -34,9 +34,10 @@ mod tests;
 
 use mail::BodyId;
 
-use crate::embedded::frames;
+use crate::embedded::frames::{Codec, EncodedBody, Encoding};
 use crate::engine::Outcome;
 use crate::keys;
+use crate::rows::BodyAtRow;
 use crate::view::Layer;
 
 pub(crate) const HEADER: usize = 64;
@@ -146,6 +147,14 @@ pub(crate) struct BodyPlace {
     pub(crate) offset: usize,
     /// Where its section ends.
     pub(crate) end: usize,
+    pub(crate) encoding: Encoding,
+}
+
+impl BodyPlace {
+    /// The row that says where it is: in this segment, in the payload that begins at `payload`.
+    pub(crate) fn row(&self, segment: u64, payload: u64) -> BodyAtRow {
+        BodyAtRow::new(segment, payload + self.offset as u64, self.encoding)
+    }
 }
 
 /// The payload of an operation's changes, and where its bodies are in it.
@@ -153,29 +162,19 @@ pub(crate) fn encode_payload(outcome: &Outcome) -> (Vec<u8>, Vec<BodyPlace>) {
     let bodies: usize = outcome
         .bodies
         .iter()
-        .map(|(_, bytes)| bytes.len() + 128)
+        .map(|body| body.frames.len() + 128)
         .sum();
     let mut out = Vec::with_capacity(bodies + outcome.changes.len() * 128);
-    let mut places = Vec::with_capacity(outcome.bodies.len());
-    for (id, bytes) in &outcome.bodies {
-        let start = begin_section(&mut out, BODY, 0);
-        out.extend_from_slice(&id.0.to_le_bytes());
-        out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        let offset = out.len();
-        frames::write_frames(&mut out, *id, bytes);
-        end_section(&mut out, start);
-        places.push(BodyPlace {
-            id: *id,
-            section: start,
-            offset,
-            end: out.len(),
-        });
-    }
+    let places = outcome
+        .bodies
+        .iter()
+        .map(|body| encode_body(&mut out, body))
+        .collect();
     // Keys begin with their domain, so the rows of a domain lie together.
     let mut rows = outcome.changes.iter().peekable();
     while let Some((first, _)) = rows.peek() {
         let domain = keys::number_of(first);
-        let start = begin_section(&mut out, ROWS, domain);
+        let start = begin_section(&mut out, [ROWS, 0, 0], domain);
         while let Some((key, value)) = rows.next_if(|(key, _)| keys::number_of(key) == domain) {
             encode_row(&mut out, key, value.as_deref());
         }
@@ -184,9 +183,28 @@ pub(crate) fn encode_payload(outcome: &Outcome) -> (Vec<u8>, Vec<BodyPlace>) {
     (out, places)
 }
 
-fn begin_section(out: &mut Vec<u8>, kind: u8, domain: u64) -> usize {
+/// Appends the section of a body.
+pub(crate) fn encode_body(out: &mut Vec<u8>, body: &EncodedBody) -> BodyPlace {
+    let encoding = body.encoding;
+    let start = begin_section(out, [BODY, encoding.codec.number(), encoding.cipher()], 0);
+    out.extend_from_slice(&body.id.0.to_le_bytes());
+    out.extend_from_slice(&body.length.to_le_bytes());
+    out.extend_from_slice(encoding.salt.as_ref().map_or(&[], |salt| &salt[..]));
+    let offset = out.len();
+    out.extend_from_slice(&body.frames);
+    end_section(out, start);
+    BodyPlace {
+        id: body.id,
+        section: start,
+        offset,
+        end: out.len(),
+        encoding,
+    }
+}
+
+fn begin_section(out: &mut Vec<u8>, [kind, codec, cipher]: [u8; 3], domain: u64) -> usize {
     let start = out.len();
-    out.extend_from_slice(&[kind, 0, 0, 0, 0, 0, 0, 0]);
+    out.extend_from_slice(&[kind, codec, cipher, 0, 0, 0, 0, 0]);
     out.extend_from_slice(&domain.to_le_bytes());
     out.extend_from_slice(&[0; 16]);
     start
@@ -254,19 +272,30 @@ pub(crate) fn decode_payload(payload: &[u8]) -> Option<(Layer, Vec<BodyPlace>)> 
         let content = payload.get(start..start.checked_add(length)?)?;
         match header[..3] {
             [ROWS, 0, 0] => decode_rows(content, &mut rows)?,
-            [BODY, 0, 0] => {
-                bodies.push(BodyPlace {
-                    id: BodyId(u64_at(content, 0)?),
-                    section: at,
-                    offset: start + 16,
-                    end: start + length,
-                });
-            }
+            [BODY, codec, cipher] => bodies.push(decode_body(content, at, codec, cipher)?),
             _ => return None,
         }
         at = start + length;
     }
     Some((rows, bodies))
+}
+
+/// The place of the body in a section that begins at `section`.
+fn decode_body(content: &[u8], section: usize, codec: u8, cipher: u8) -> Option<BodyPlace> {
+    let codec = Codec::from_number(codec)?;
+    let (salt, head) = match cipher {
+        0 => (None, 16),
+        1 => (Some(*content.get(16..)?.first_chunk()?), 32),
+        _ => return None,
+    };
+    content.get(..head)?;
+    Some(BodyPlace {
+        id: BodyId(u64_at(content, 0)?),
+        section,
+        offset: section + SECTION + head,
+        end: section + SECTION + content.len(),
+        encoding: Encoding { codec, salt },
+    })
 }
 
 fn decode_rows(mut content: &[u8], rows: &mut Layer) -> Option<()> {

@@ -22,7 +22,8 @@ use crate::embedded::index::{Index, IndexError};
 use crate::embedded::manifest::Manifest;
 use crate::embedded::record::{self, decode_payload, write_record};
 use crate::embedded::segment::{self, Read, Reader, Rest, Segment};
-use crate::rows::{BodyAtRow, CheckpointRow, encode};
+use crate::keyring::Keyring;
+use crate::rows::{CheckpointRow, encode};
 use crate::view::{Layer, Layered, Order, View, Walk};
 use crate::{Config, keys};
 
@@ -336,10 +337,13 @@ impl Recovery<'_> {
             .write(replayed, CheckpointRow::default())
             .map_err(failed)?;
         let base = index.base().map_err(failed)?;
+        // What is looked at here is not encrypted.
+        let keyring = Keyring::default();
         let view = Layered {
             layers: Vec::new(),
             base: Some(&base),
             is_closed: false,
+            keyring: &keyring,
         };
         let places = keys::bodies_at();
         let mut lost = Layer::new();
@@ -372,10 +376,10 @@ impl Recovery<'_> {
 fn changes(segment: u64, read: &Read) -> Option<Layer> {
     let (mut rows, bodies) = decode_payload(&read.payload)?;
     for body in bodies {
-        let offset = read.offset + (record::HEADER + body.offset) as u64;
+        let payload = read.offset + record::HEADER as u64;
         rows.insert(
             keys::body_at(body.id),
-            Some(encode(&BodyAtRow::Segment { segment, offset })),
+            Some(encode(&body.row(segment, payload))),
         );
     }
     Some(rows)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::embedded::disk::{Disk, Mode, RealDisk};
-use crate::embedded::{Embedded, open_on};
+use crate::embedded::{Embedded, KeyPlace, open_on};
 use crate::engine::restored;
 use crate::{Config, Head, OpenError, Store};
 
@@ -71,13 +71,15 @@ impl Embedded {
             path: path.to_owned(),
             error,
         })?;
-        restore_on(Arc::new(RealDisk::new(path)), path, config, rules)
+        let keys = super::key_place(path, &config)?;
+        restore_on(Arc::new(RealDisk::new(path)), keys, path, config, rules)
     }
 }
 
 /// On any disk that has the mark.
 pub(super) fn restore_on(
     disk: Arc<dyn Disk>,
+    keys: KeyPlace,
     root: &Path,
     config: Config,
     rules: &RestoreRules,
@@ -90,7 +92,7 @@ pub(super) fn restore_on(
         at_least: None,
         ..config
     };
-    let engine = open_on(Arc::clone(&disk), root, &config)?;
+    let engine = open_on(Arc::clone(&disk), keys, root, &config)?;
     let restored = apply(&engine, rules)
         .and_then(|restored| engine.close().map(|()| restored))
         .map_err(|error| io(std::io::Error::other(error.to_string())))?;

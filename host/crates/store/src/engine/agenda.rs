@@ -262,6 +262,26 @@ impl Tx<'_> {
         self.change_turn(parent, of_parent)
     }
 
+    /// Takes all rows of a domain from the agenda, without reading them.
+    pub(crate) fn forget_account(&mut self, domain: DomainId) -> Result<()> {
+        for (key, _) in self.prefix(&keys::all_turns(), usize::MAX)? {
+            let Some((lane, at, child)) = keys::turn_of_row(&key) else {
+                continue;
+            };
+            if lane.account == domain.0 {
+                let gone = Move {
+                    child,
+                    old: Some(at),
+                    new: None,
+                    beside: None,
+                    turn: Turn::Kept,
+                };
+                self.change_turn(Spot::Lane(lane), gone)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Rows of stores that were written before there was an agenda, at most `max`; answers how
     /// many there were.
     pub(crate) fn adopt_dues(&mut self, max: usize) -> Result<usize> {

@@ -6,9 +6,10 @@ use mail::{BodyId, DomainId, limits};
 
 use crate::body::{BodyRef, Piece};
 use crate::engine::Tx;
+use crate::engine::secrets::{self, Draft};
 use crate::rows::{BodyAtRow, BodyRow, ContentRow, ExtentRow, is_settled};
 use crate::view::{View, ViewExt};
-use crate::{ContentId, Error, Result, keys};
+use crate::{ContentId, Error, Owner, Result, keys};
 
 /// Private bytes of one message.
 const PRIVATE_MAX: usize = limits::BODY_IN_MEMORY;
@@ -23,44 +24,31 @@ impl Tx<'_> {
         prefix: &[u8],
         pieces: &[Piece],
     ) -> Result<(ContentId, u64)> {
-        let mut extents = Vec::new();
-        push_private(&mut extents, prefix);
+        let mut draft = Draft::default();
+        draft.push_private(prefix);
         for piece in pieces {
-            self.push_piece(&mut extents, source, piece)?;
+            self.push_piece(&mut draft, source, piece)?;
         }
-        let private: usize = extents.iter().map(private_length).sum();
-        if private > PRIVATE_MAX {
+        if draft.private() > PRIVATE_MAX {
             return Err(Error::Invalid(format!(
                 "a message has over {PRIVATE_MAX} private bytes"
             )));
         }
-        for extent in &extents {
-            if let ExtentRow::Body { body, .. } = extent {
-                self.count_body(*body, 1)?;
-            }
+        let bodies = draft.bodies();
+        for body in &bodies {
+            self.count_body(*body, 1)?;
         }
         self.outcome.grows = true;
-        let size = extents.iter().map(ExtentRow::length).sum();
-        let id = ContentId(self.ids.next());
-        self.put(
-            keys::content(domain, id),
-            &ContentRow {
-                references: 0,
-                size,
-                extents,
-            },
-        );
+        let (id, size) = self.put_content(domain, draft);
+        for body in bodies {
+            self.put(keys::namer(body), &(domain, id));
+        }
         Ok((id, size))
     }
 
-    fn push_piece(
-        &mut self,
-        extents: &mut Vec<ExtentRow>,
-        source: DomainId,
-        piece: &Piece,
-    ) -> Result<()> {
+    fn push_piece(&mut self, draft: &mut Draft, source: DomainId, piece: &Piece) -> Result<()> {
         match piece {
-            Piece::Private(bytes) => push_private(extents, bytes),
+            Piece::Private(bytes) => draft.push_private(bytes),
             Piece::Body {
                 body,
                 offset,
@@ -68,12 +56,8 @@ impl Tx<'_> {
             } => {
                 check_range(*offset, *length, body.len())?;
                 if *length > 0 {
-                    let body = self.body_id(body)?;
-                    extents.push(ExtentRow::Body {
-                        body,
-                        offset: *offset,
-                        length: *length,
-                    });
+                    let id = self.body_id(body)?;
+                    draft.push_body(id, *offset, *length, Some(body.0.key()));
                 }
             }
             Piece::Content {
@@ -81,11 +65,9 @@ impl Tx<'_> {
                 offset,
                 length,
             } => {
-                let row: ContentRow = self
-                    .row(&keys::content(source, *content))?
-                    .ok_or(Error::NotFound)?;
-                check_range(*offset, *length, row.size)?;
-                push_range(extents, &row.extents, *offset, *length);
+                let opened = secrets::open(self, source, *content)?.ok_or(Error::NotFound)?;
+                check_range(*offset, *length, opened.size)?;
+                draft.push_range(&opened, *offset, *length);
             }
         }
         Ok(())
@@ -93,41 +75,24 @@ impl Tx<'_> {
 
     /// The id under which rows name this body; the first to ask makes it part of the commit.
     fn body_id(&mut self, body: &BodyRef) -> Result<BodyId> {
-        if let Some(id) = body.0.spilled() {
-            if !self.exists(&keys::body(id))? {
-                self.put(
-                    keys::body(id),
-                    &BodyRow {
-                        references: 0,
-                        length: body.len(),
-                    },
-                );
-                self.put(keys::body_at(id), &BodyAtRow::File);
-                self.outcome.kept.push(body.clone());
-            }
+        let id = body.0.id();
+        if self.exists(&keys::body(id))? {
             return Ok(id);
         }
-        let bytes = body
-            .0
-            .in_memory()
-            .ok_or_else(|| Error::Invalid("the body is of another store".to_owned()))?;
-        if let Some((id, _)) = self
-            .outcome
-            .bodies
-            .iter()
-            .find(|(_, known)| Arc::ptr_eq(known, bytes))
-        {
-            return Ok(*id);
-        }
-        let id = BodyId(self.ids.next());
         self.put(
             keys::body(id),
             &BodyRow {
                 references: 0,
-                length: bytes.len() as u64,
+                length: body.len(),
             },
         );
-        self.outcome.bodies.push((id, Arc::clone(bytes)));
+        match body.0.travels() {
+            Some(encoded) => self.outcome.bodies.push(Arc::clone(encoded)),
+            None => {
+                self.put(keys::body_at(id), &BodyAtRow::File);
+                self.outcome.kept.push(body.clone());
+            }
+        }
         Ok(id)
     }
 
@@ -143,18 +108,14 @@ impl Tx<'_> {
         }
         self.delete(key);
         let at: Option<BodyAtRow> = self.row(&keys::body_at(id))?;
-        if let Some(BodyAtRow::Segment { segment, .. }) = at
+        if let Some(segment) = at.and_then(|at| at.segment())
             && is_settled(segment)
         {
             self.add_dead(segment, row.length)?;
         }
         self.delete(keys::body_at(id));
-        match self
-            .outcome
-            .kept
-            .iter()
-            .position(|body| body.0.spilled() == Some(id))
-        {
+        self.delete(keys::namer(id));
+        match self.outcome.kept.iter().position(|body| body.0.id() == id) {
             // Named and dropped in one commit: as if it had never been named.
             Some(index) => drop(self.outcome.kept.remove(index)),
             None => self.outcome.dropped.push(id),
@@ -170,42 +131,69 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// One more row names this content.
-    pub(crate) fn name_content(&mut self, domain: DomainId, id: ContentId) -> Result<()> {
+    /// One more row of this owner names the content.
+    pub(crate) fn name_content(
+        &mut self,
+        domain: DomainId,
+        owner: Owner,
+        id: ContentId,
+    ) -> Result<()> {
         let key = keys::content(domain, id);
         let mut row: ContentRow = self.row(&key)?.ok_or(Error::NotFound)?;
         row.references = count(row.references, 1)?;
+        let is_secret = row.secret().is_some();
         self.put(key, &row);
+        if is_secret {
+            self.give_key(domain, owner, id)?;
+        }
         Ok(())
     }
 
-    /// One row less names this content; without any it goes, and its bodies with it.
-    pub(crate) fn drop_content(&mut self, domain: DomainId, id: ContentId) -> Result<()> {
+    /// One row of this owner less names the content; without any it goes, and its bodies with it.
+    pub(crate) fn drop_content(
+        &mut self,
+        domain: DomainId,
+        owner: Owner,
+        id: ContentId,
+    ) -> Result<()> {
         let key = keys::content(domain, id);
         let mut row: ContentRow = self
             .row(&key)?
             .ok_or_else(|| Error::Damaged("a content has no row".to_owned()))?;
         row.references = row.references.saturating_sub(1);
-        if row.references > 0 {
-            self.put(key, &row);
-            return Ok(());
+        if row.references == 0 {
+            return self.forget_content(domain, id, row);
         }
-        self.delete(key);
-        for extent in row.extents {
-            if let ExtentRow::Body { body, .. } = extent {
-                self.count_body(body, -1)?;
-            }
-        }
-        Ok(())
+        self.put(key, &row);
+        self.take_key(domain, owner, id)
     }
 
     /// Forgets a content that no row came to name.
     pub(crate) fn drop_if_unnamed(&mut self, domain: DomainId, id: ContentId) -> Result<()> {
         let row: Option<ContentRow> = self.row(&keys::content(domain, id))?;
         match row {
-            Some(row) if row.references == 0 => self.drop_content(domain, id),
+            Some(row) if row.references == 0 => self.forget_content(domain, id, row),
             _ => Ok(()),
         }
+    }
+
+    /// Removes a content. Nothing of it has to be decrypted for that.
+    pub(crate) fn forget_content(
+        &mut self,
+        domain: DomainId,
+        id: ContentId,
+        row: ContentRow,
+    ) -> Result<()> {
+        self.delete(keys::content(domain, id));
+        for (key, _) in self.prefix(&keys::content_keys(domain, id), usize::MAX)? {
+            self.delete(key);
+        }
+        for extent in row.extents {
+            if let ExtentRow::Body { body, .. } = extent {
+                self.count_body(body, -1)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -220,47 +208,5 @@ fn check_range(offset: u64, length: u64, size: u64) -> Result<()> {
         _ => Err(Error::Invalid(
             "a piece reaches behind the end of its body".to_owned(),
         )),
-    }
-}
-
-fn private_length(extent: &ExtentRow) -> usize {
-    match extent {
-        ExtentRow::Private(bytes) => bytes.len(),
-        ExtentRow::Body { .. } => 0,
-    }
-}
-
-fn push_private(extents: &mut Vec<ExtentRow>, bytes: &[u8]) {
-    if bytes.is_empty() {
-        return;
-    }
-    match extents.last_mut() {
-        Some(ExtentRow::Private(last)) => last.extend_from_slice(bytes),
-        _ => extents.push(ExtentRow::Private(bytes.to_vec())),
-    }
-}
-
-/// Adds the part `offset..offset + length` of `from`.
-fn push_range(extents: &mut Vec<ExtentRow>, from: &[ExtentRow], offset: u64, length: u64) {
-    let (mut start, end) = (0, offset + length);
-    for extent in from {
-        let stop = start + extent.length();
-        let (first, last) = (offset.max(start), end.min(stop));
-        if first < last {
-            let skip = first - start;
-            match extent {
-                ExtentRow::Private(bytes) => {
-                    push_private(extents, &bytes[skip as usize..(last - start) as usize]);
-                }
-                ExtentRow::Body { body, offset, .. } => {
-                    extents.push(ExtentRow::Body {
-                        body: *body,
-                        offset: offset + skip,
-                        length: last - first,
-                    });
-                }
-            }
-        }
-        start = stop;
     }
 }

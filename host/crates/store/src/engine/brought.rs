@@ -131,7 +131,7 @@ impl Tx<'_> {
         self.put(key, &message);
         let change = keys::change(domain, id, brought.changed, brought.uid);
         self.put_raw(change, Vec::new());
-        self.name_content(domain, content)?;
+        self.name_content(domain, row.owner, content)?;
         self.put_mailbox(domain, id, &row);
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::engine::Tx;
 use crate::engine::access::{act_for, mailbox, manage};
 use crate::engine::names::{self, INBOX};
 use crate::keys;
-use crate::rows::MailboxRow;
+use crate::rows::{MailboxRow, encode};
 use crate::view::{View, ViewExt};
 use crate::{Change, Error, NewMailbox, Owner, Result, Rights, SpecialUse};
 
@@ -19,7 +19,7 @@ const MAILBOXES_MAX: usize = 10_000;
 impl Tx<'_> {
     /// Writes a mailbox row and notes that it changed.
     pub(crate) fn put_mailbox(&mut self, domain: DomainId, id: MailboxId, row: &MailboxRow) {
-        self.put(keys::mailbox(domain, id), row);
+        self.put_for(row.owner, keys::mailbox(domain, id), &encode(row));
         self.touch(domain, id, row.owner);
     }
 
@@ -56,7 +56,7 @@ impl Tx<'_> {
     ) -> Result<MailboxId> {
         let mut parent = 0;
         for level in levels {
-            parent = match self.row(&keys::name(domain, owner, parent, level))? {
+            parent = match names::id_at(self, domain, owner, parent, level)? {
                 Some(id) => id,
                 None => self.make(domain, owner, parent, level, None)?.0,
             };
@@ -81,6 +81,9 @@ impl Tx<'_> {
                 "there are {MAILBOXES_MAX} mailboxes already"
             )));
         }
+        if !self.keyring().is_open(domain, owner) {
+            return Err(Error::NotFound);
+        }
         let id = MailboxId(self.ids.next());
         let row = MailboxRow {
             owner,
@@ -98,7 +101,7 @@ impl Tx<'_> {
             expunge_floor: ModSeq(0),
             expunge_log: 0,
         };
-        self.put(keys::name(domain, owner, parent, level), &id.0);
+        self.put_name(domain, owner, parent, level, id)?;
         self.put_mailbox(domain, id, &row);
         self.inherit_rights(domain, owner, parent, id)?;
         Ok(id)
@@ -178,7 +181,7 @@ impl Tx<'_> {
             tx.may_create(access, new.owner, &levels)?;
             let (last, above) = levels.split_last().ok_or(Error::NotFound)?;
             let parent = tx.ensure(domain, new.owner, above)?.0;
-            if tx.exists(&keys::name(domain, new.owner, parent, last))? {
+            if names::id_at(tx, domain, new.owner, parent, last)?.is_some() {
                 return Err(Error::Exists);
             }
             tx.make(domain, new.owner, parent, last, new.special_use)
@@ -215,25 +218,30 @@ impl Tx<'_> {
                     "the mailbox has mailboxes below it".to_owned(),
                 ));
             }
-            tx.clear_mailbox(domain, id, usize::MAX)?;
-            tx.forget_mailbox(domain, id)
+            tx.clear_mailbox(domain, row.owner, id, usize::MAX)?;
+            tx.forget_mailbox(domain, row.owner, id)
         })
     }
 
-    /// Removes the rows of an empty mailbox.
-    pub(crate) fn forget_mailbox(&mut self, domain: DomainId, id: MailboxId) -> Result<()> {
-        let Some(row) = self.row::<MailboxRow>(&keys::mailbox(domain, id))? else {
-            return Ok(());
-        };
+    /// Removes the rows of an empty mailbox. Of one that nobody can read the name stays, which is
+    /// the caller's then.
+    pub(crate) fn forget_mailbox(
+        &mut self,
+        domain: DomainId,
+        owner: Owner,
+        id: MailboxId,
+    ) -> Result<()> {
         for (key, _) in self.prefix(&keys::acls(domain, id), usize::MAX)? {
             self.put_rights(domain, id, PersonId(keys::last_number(&key)), Rights::NONE);
         }
         for (key, _) in self.prefix(&keys::expunges(domain, id), usize::MAX)? {
             self.delete(key);
         }
-        self.delete(keys::name(domain, row.owner, row.parent, &row.name));
+        if let Some(row) = self.readable_mailbox(domain, id)? {
+            self.delete_name(domain, owner, row.parent, &row.name)?;
+        }
         self.delete(keys::mailbox(domain, id));
-        self.touch(domain, id, row.owner);
+        self.touch(domain, id, owner);
         Ok(())
     }
 
@@ -263,8 +271,8 @@ impl Tx<'_> {
                     "a mailbox cannot go below itself".to_owned(),
                 ));
             }
-            tx.delete(keys::name(domain, row.owner, row.parent, &row.name));
-            tx.put(keys::name(domain, row.owner, parent, last), &id.0);
+            tx.delete_name(domain, row.owner, row.parent, &row.name)?;
+            tx.put_name(domain, row.owner, parent, last, id)?;
             row.parent = parent;
             row.name.clone_from(last);
             tx.put_mailbox(domain, id, &row);
@@ -337,11 +345,15 @@ impl Tx<'_> {
     ) -> Result<()> {
         act_for(access, Owner::Person(person))?;
         let name = names::levels(name)?.join("/");
-        let key = keys::subscription(access.domain(), person, &name);
+        let (domain, owner) = (access.domain(), Owner::Person(person));
+        self.delete_plain(keys::subscription(domain, person, &name))?;
         if subscribed {
-            self.put_raw(key, Vec::new());
-        } else {
-            self.delete(key);
+            let token = self.keyring().need(domain, owner)?.token(&name);
+            let key = keys::hidden_subscription(domain, person, &token);
+            self.put_for(owner, key, &encode(&name));
+        } else if let Some(with) = self.keyring().find(domain, owner) {
+            let token = with.token(&name);
+            self.delete(keys::hidden_subscription(domain, person, &token));
         }
         Ok(())
     }

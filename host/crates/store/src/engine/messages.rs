@@ -7,7 +7,9 @@ use crate::engine::Tx;
 use crate::engine::access::mailbox;
 use crate::rows::{MailboxRow, MessageRow};
 use crate::view::{Order, View, ViewExt};
-use crate::{Appended, ContentId, Error, Flags, NewMessage, Quota, Result, Rights, Usage, keys};
+use crate::{
+    Appended, ContentId, Error, Flags, NewMessage, Owner, Quota, Result, Rights, Usage, keys,
+};
 
 /// UIDs in the log of expunges of one mailbox.
 pub(crate) const EXPUNGE_LOG: u32 = 10_000;
@@ -85,7 +87,7 @@ impl Tx<'_> {
         self.index_deleted(domain, id, uid, &message);
         self.put(keys::message(domain, id, uid), &message);
         self.put_raw(keys::change(domain, id, modseq, uid), Vec::new());
-        self.name_content(domain, incoming.content)?;
+        self.name_content(domain, row.owner, incoming.content)?;
         Ok((uid, email))
     }
 
@@ -203,7 +205,7 @@ impl Tx<'_> {
                         messages: 1,
                     },
                 )?;
-                tx.drop_content(domain, message.content)?;
+                tx.drop_content(domain, row.owner, message.content)?;
                 gone.push(uid);
             }
             if !gone.is_empty() {
@@ -262,42 +264,53 @@ impl Tx<'_> {
     }
 
     /// Removes messages with everything that hangs on them, without a log; answers whether
-    /// some are left. For mailboxes that go themselves.
+    /// some are left. For mailboxes that go themselves, also where nobody can read their rows.
     pub(crate) fn clear_mailbox(
         &mut self,
         domain: DomainId,
+        owner: Owner,
         id: MailboxId,
         max: usize,
     ) -> Result<bool> {
-        let Some(mut row) = self.row::<MailboxRow>(&keys::mailbox(domain, id))? else {
-            return Ok(false);
-        };
         let messages = self.prefix(&keys::messages(domain, id), max)?;
         let is_more = messages.len() == max;
+        let mut gone = Vec::with_capacity(messages.len());
         let mut usage = Usage::default();
         for (key, value) in messages {
             let message: MessageRow = crate::rows::decode(&value)?;
-            row.count(&message, -1);
+            let uid = keys::uid_of(&key);
             usage.bytes += message.size;
             usage.messages += 1;
             if message.flags.contains(Flags::DELETED) {
-                self.delete(keys::deleted_at(domain, id, keys::uid_of(&key)));
+                self.delete(keys::deleted_at(domain, id, uid));
             }
-            self.delete(keys::change(
-                domain,
-                id,
-                message.changed,
-                keys::uid_of(&key),
-            ));
+            self.delete(keys::change(domain, id, message.changed, uid));
             self.delete(key);
-            self.drop_content(domain, message.content)?;
+            self.drop_content(domain, owner, message.content)?;
+            gone.push(message);
         }
-        if usage.messages > 0 {
-            self.refund(domain, row.owner, usage)?;
+        if gone.is_empty() {
+            return Ok(is_more);
+        }
+        self.refund(domain, owner, usage)?;
+        if let Some(mut row) = self.readable_mailbox(domain, id)? {
+            gone.iter().for_each(|message| row.count(message, -1));
             row.next_modseq();
             self.put_mailbox(domain, id, &row);
         }
         Ok(is_more)
+    }
+
+    /// The row of a mailbox, unless the key of its owner is gone.
+    pub(crate) fn readable_mailbox(
+        &self,
+        domain: DomainId,
+        id: MailboxId,
+    ) -> Result<Option<MailboxRow>> {
+        match self.raw(&keys::mailbox(domain, id))? {
+            Some(row) if !crate::rows::is_locked(&row) => crate::rows::decode(&row).map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

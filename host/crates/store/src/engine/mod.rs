@@ -23,6 +23,7 @@ pub(crate) mod purge;
 mod queue;
 pub(crate) mod reads;
 pub(crate) mod restored;
+pub(crate) mod secrets;
 mod transfer;
 pub(crate) mod tx;
 

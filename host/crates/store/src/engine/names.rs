@@ -3,6 +3,7 @@
 use mail::{Access, DomainId, MailboxId, limits};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::engine::Tx;
 use crate::rows::MailboxRow;
 use crate::store::SHARED_ROOT;
 use crate::view::{View, ViewExt};
@@ -53,6 +54,69 @@ pub(crate) fn levels_for(owner: Owner, name: &str) -> Result<Vec<String>> {
     Ok(levels)
 }
 
+/// The id of the mailbox of this name in `parent`.
+///
+/// A name is found by what only its owner's key makes of it: no key of a table shows it. Format 1
+/// had it in plain.
+pub(crate) fn id_at<V: View + ?Sized>(
+    view: &V,
+    domain: DomainId,
+    owner: Owner,
+    parent: u64,
+    level: &str,
+) -> Result<Option<u64>> {
+    if let Some(with) = view.keyring().find(domain, owner)
+        && let Some(id) = view.row(&keys::hidden_name(
+            domain,
+            owner,
+            parent,
+            &with.token(level),
+        ))?
+    {
+        return Ok(Some(id));
+    }
+    view.row(&keys::name(domain, owner, parent, level))
+}
+
+impl Tx<'_> {
+    pub(crate) fn put_name(
+        &mut self,
+        domain: DomainId,
+        owner: Owner,
+        parent: u64,
+        level: &str,
+        id: MailboxId,
+    ) -> Result<()> {
+        let with = self.keyring().need(domain, owner)?;
+        let key = keys::hidden_name(domain, owner, parent, &with.token(level));
+        self.put(key, &id.0);
+        Ok(())
+    }
+
+    pub(crate) fn delete_name(
+        &mut self,
+        domain: DomainId,
+        owner: Owner,
+        parent: u64,
+        level: &str,
+    ) -> Result<()> {
+        if let Some(with) = self.keyring().find(domain, owner) {
+            let token = with.token(level);
+            self.delete(keys::hidden_name(domain, owner, parent, &token));
+        }
+        self.delete_plain(keys::name(domain, owner, parent, level))
+    }
+
+    /// Deletes a row of format 1 that has a name in its key. Only where it is: a deletion is in
+    /// the journal with its key, and would tell the name.
+    pub(crate) fn delete_plain(&mut self, key: keys::Key) -> Result<()> {
+        if self.exists(&key)? {
+            self.delete(key);
+        }
+        Ok(())
+    }
+}
+
 /// The id at these levels.
 pub(crate) fn find<V: View + ?Sized>(
     view: &V,
@@ -62,7 +126,7 @@ pub(crate) fn find<V: View + ?Sized>(
 ) -> Result<Option<MailboxId>> {
     let mut parent = 0;
     for level in levels {
-        match view.row(&keys::name(domain, owner, parent, level))? {
+        match id_at(view, domain, owner, parent, level)? {
             Some(id) => parent = id,
             None => return Ok(None),
         }

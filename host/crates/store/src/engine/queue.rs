@@ -37,7 +37,7 @@ impl Tx<'_> {
         quota: &Quota,
     ) -> Result<QueueId> {
         let id = QueueId(self.ids.next());
-        self.name_content(domain, row.content)?;
+        self.name_content(domain, Owner::Domain, row.content)?;
         self.put(keys::queue_at(id), &domain.0);
         self.change_work(domain, id, None, Some(row), quota, Turn::Kept)?;
         Ok(id)
@@ -46,7 +46,7 @@ impl Tx<'_> {
     fn dequeue(&mut self, domain: DomainId, id: QueueId, row: &WorkRow, turn: Turn) -> Result<()> {
         self.change_work(domain, id, Some(row), None, &Quota::NONE, turn)?;
         self.delete(keys::queue_at(id));
-        self.drop_content(domain, row.content)
+        self.drop_content(domain, Owner::Domain, row.content)
     }
 
     /// Replaces a row and everything that is derived from it: the one place that knows what.

@@ -7,13 +7,14 @@ use mail::{Access, EnvelopeId, MailboxId, ModSeq, PersonId, Principal, Timestamp
 use crate::engine::access::{act_for, administer, mailbox as open, manage, rights, site};
 use crate::engine::kv::{check_key, is_over};
 use crate::engine::names;
+use crate::engine::secrets::{self, Opened};
 use crate::keys::{self, Table};
 use crate::message::{Changes, Message, Source};
 use crate::queue::{Depth, QueueFilter, QueueId, QueueRow, is_site};
-use crate::rows::{ContentRow, DepthRow, KvRow, MailboxRow, MessageRow, TraceRow, WorkRow, decode};
+use crate::rows::{DepthRow, KvRow, MailboxRow, MessageRow, TraceRow, WorkRow, decode};
 use crate::store::SHARED_ROOT;
 use crate::view::{Order, View, ViewExt, Walk};
-use crate::{Error, Flags, KvEntry, Mailbox, Owner, Result, Rights, TraceEntry, Usage};
+use crate::{ContentId, Error, Flags, KvEntry, Mailbox, Owner, Result, Rights, TraceEntry, Usage};
 
 type Dyn<'a> = &'a dyn View;
 
@@ -88,11 +89,17 @@ pub(crate) fn subscriptions(
 ) -> Result<Vec<String>> {
     act_for(access, Owner::Person(person))?;
     let prefix = keys::subscriptions(access.domain(), person);
-    let rows = view.prefix(&prefix, usize::MAX)?;
-    Ok(rows
-        .into_iter()
-        .map(|(key, _)| String::from_utf8_lossy(&key[prefix.len()..]).into_owned())
-        .collect())
+    let mut found = Vec::new();
+    for (key, value) in view.prefix(&prefix, usize::MAX)? {
+        found.push(match value.is_empty() {
+            // Format 1 had the name in the key.
+            true => String::from_utf8_lossy(&key[prefix.len()..]).into_owned(),
+            false => decode(&value)?,
+        });
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 pub(crate) fn rights_list(
@@ -201,29 +208,36 @@ pub(crate) fn changes_since(
     })
 }
 
-/// The extents to open.
-pub(crate) fn content(view: Dyn<'_>, access: &Access, source: Source) -> Result<ContentRow> {
+/// What is to be read, and its key.
+pub(crate) fn content(view: Dyn<'_>, access: &Access, source: Source) -> Result<Opened> {
+    let (domain, id) = content_of(view, access, source)?;
+    secrets::open(view, domain, id)?.ok_or(Error::NotFound)
+}
+
+fn content_of(
+    view: Dyn<'_>,
+    access: &Access,
+    source: Source,
+) -> Result<(mail::DomainId, ContentId)> {
     let domain = access.domain();
-    let id = match source {
+    match source {
         Source::Message(id, uid) => {
             open(view, access, id, Rights::READ)?;
-            view.row::<MessageRow>(&keys::message(domain, id, uid))?
-                .ok_or(Error::NotFound)?
-                .content
+            let message: MessageRow = view
+                .row(&keys::message(domain, id, uid))?
+                .ok_or(Error::NotFound)?;
+            Ok((domain, message.content))
         }
         Source::Queue(id) => {
             let (domain, row) = super::queue::find(view, access, id)?;
             site(access)?;
-            return view
-                .row(&keys::content(domain, row.content))?
-                .ok_or(Error::NotFound);
+            Ok((domain, row.content))
         }
         Source::Content(content) => {
             site(access)?;
-            content
+            Ok((domain, content))
         }
-    };
-    view.row(&keys::content(domain, id))?.ok_or(Error::NotFound)
+    }
 }
 
 /// Queue rows looked at in one go.

@@ -14,7 +14,7 @@ use crate::engine::agenda::Turn;
 use crate::engine::queue::park;
 use crate::keys::{self, Key, Table};
 use crate::queue::{Parked, ParkedReason, QueueId};
-use crate::rows::{MailboxRow, WorkRow};
+use crate::rows::{MailboxRow, WorkRow, is_locked};
 use crate::view::{Order, Row, View, ViewExt};
 use crate::{Error, Head, Quota, Result};
 
@@ -49,8 +49,13 @@ impl Tx<'_> {
         validity: UidValidity,
     ) -> Result<(usize, Option<Key>)> {
         let (rows, next) = self.over_domains(Table::Mailbox, from)?;
-        let count = rows.len();
+        let mut count = 0;
         for (key, value) in rows {
+            // Of somebody who was erased since: it goes.
+            if is_locked(&value) {
+                continue;
+            }
+            count += 1;
             let mut row: MailboxRow = crate::rows::decode(&value)?;
             row.uid_validity = validity;
             let domain = DomainId(keys::number_of(&key));
@@ -68,6 +73,9 @@ impl Tx<'_> {
         let (rows, next) = self.over_domains(Table::Queue, from)?;
         let mut count = 0;
         for (key, value) in rows {
+            if is_locked(&value) {
+                continue;
+            }
             let row: WorkRow = crate::rows::decode(&value)?;
             if row.parked.is_some() {
                 continue;

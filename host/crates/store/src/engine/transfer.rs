@@ -140,7 +140,7 @@ impl Tx<'_> {
             self.take_out(domain, from, &mut source, uid, message, modseq);
             self.put_mailbox(domain, from, &source);
             self.refund(domain, source.owner, usage)?;
-            self.drop_content(domain, message.content)?;
+            self.drop_content(domain, source.owner, message.content)?;
         }
         Ok(new)
     }

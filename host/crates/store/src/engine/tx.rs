@@ -1,17 +1,21 @@
 //! One operation's reads and changes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use mail::{BodyId, Timestamp};
+use mail::{BodyId, DomainId, Timestamp};
 use serde::Serialize;
 
 use crate::body::BodyRef;
+use crate::cipher::SecretKey;
+use crate::embedded::EncodedBody;
 use crate::ids::Ids;
-use crate::keys::Key;
+use crate::keyring::Keyring;
+use crate::keys::{self, Key};
 use crate::leases::Leases;
-use crate::rows::encode;
+use crate::rows::{encode, encrypt, reveal};
 use crate::view::{Layer, Layered, Order, View, Visit};
-use crate::{Change, QueueId, Result};
+use crate::{Change, ContentId, Error, Owner, QueueId, Result};
 
 /// A transaction: sees the view with its own changes on top.
 pub(crate) struct Tx<'a> {
@@ -25,6 +29,10 @@ pub(crate) struct Tx<'a> {
     /// How long trace lines are kept.
     pub(crate) trace_seconds: i64,
     pub(crate) outcome: Outcome,
+    /// Keys of contents made here.
+    pub(crate) fresh: HashMap<(DomainId, ContentId), SecretKey>,
+    /// Something was to be written for an owner who is being erased.
+    refused: Option<Error>,
 }
 
 /// What a transaction leaves for the sequencer.
@@ -33,7 +41,7 @@ pub(crate) struct Outcome {
     /// Changed rows.
     pub(crate) changes: Layer,
     /// Bodies that travel in the record.
-    pub(crate) bodies: Vec<(BodyId, Arc<[u8]>)>,
+    pub(crate) bodies: Vec<Arc<EncodedBody>>,
     /// Rows that say where something is: they follow from where it is and are not in the record.
     pub(crate) moved: Vec<(Key, Vec<u8>)>,
     /// Bodies on the disk that a row names now.
@@ -69,11 +77,41 @@ impl<'a> Tx<'a> {
             sequence,
             trace_seconds,
             outcome: Outcome::default(),
+            fresh: HashMap::new(),
+            refused: None,
         }
     }
 
+    /// The answer of a whole operation: refused, if something of it had no right to be written.
+    pub(crate) fn checked<T>(&mut self, answer: Result<T>) -> Result<T> {
+        match self.refused.take() {
+            Some(refused) => answer.and(Err(refused)),
+            None => answer,
+        }
+    }
+
+    /// Writes a row; one that says something about the domain's mail with the domain's key.
     pub(crate) fn put<T: Serialize>(&mut self, key: Key, row: &T) {
-        self.put_raw(key, encode(row));
+        if !keys::is_of_domain(&key) {
+            return self.put_raw(key, encode(row));
+        }
+        let domain = DomainId(keys::number_of(&key));
+        if !self.keyring().is_open(domain, Owner::Domain) {
+            self.refused = Some(Error::NotFound);
+        }
+        self.put_for(Owner::Domain, key, &encode(row));
+    }
+
+    /// Writes a row that only the key of its owner shows.
+    pub(crate) fn put_for(&mut self, owner: Owner, key: Key, plain: &[u8]) {
+        let domain = DomainId(keys::number_of(&key));
+        match self.keyring().need(domain, owner) {
+            Ok(with) => {
+                let value = encrypt(&key, owner, &with, plain);
+                self.put_raw(key, value);
+            }
+            Err(error) => self.refused = Some(error),
+        }
     }
 
     pub(crate) fn put_raw(&mut self, key: Key, value: Vec<u8>) {
@@ -88,9 +126,15 @@ impl<'a> Tx<'a> {
 impl View for Tx<'_> {
     fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self.outcome.changes.get(key) {
-            Some(found) => Ok(found.clone()),
+            Some(found) => Ok(found
+                .as_deref()
+                .map(|value| reveal(key, value.into(), self.below.keyring).into_owned())),
             None => self.below.raw(key),
         }
+    }
+
+    fn keyring(&self) -> &Keyring {
+        self.below.keyring
     }
 
     fn walk(&self, from: &[u8], to: &[u8], order: Order, visit: Visit<'_>) -> Result<()> {
@@ -101,6 +145,7 @@ impl View for Tx<'_> {
             layers,
             base: self.below.base,
             is_closed: self.below.is_closed,
+            keyring: self.below.keyring,
         }
         .walk(from, to, order, visit)
     }

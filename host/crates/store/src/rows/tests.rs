@@ -78,6 +78,31 @@ fn rows_keep_their_bytes() {
         "01028602020006583a20790d0a015080018002",
     );
     check(
+        ContentRow {
+            references: 1,
+            size: 6,
+            extents: vec![
+                ExtentRow::Hidden { length: 6 },
+                ExtentRow::Secret(vec![7, 8]),
+            ],
+        },
+        "010106020206030207 08".replace(' ', "").as_str(),
+    );
+    check(
+        Secret {
+            private: b"X".to_vec(),
+            keys: vec![(BodyId(80), [9; 32])],
+        },
+        &format!("010158 0150{}", "09".repeat(32)).replace(' ', ""),
+    );
+    check(
+        ContentKeyRow {
+            rows: 2,
+            wrapped: vec![1, 2],
+        },
+        "0102020102",
+    );
+    check(
         BodyRow {
             references: 3,
             length: 65_537,
@@ -92,6 +117,17 @@ fn rows_keep_their_bytes() {
         "0100018020",
     );
     check(BodyAtRow::File, "0101");
+    check(
+        BodyAtRow::Encoded {
+            segment: 1,
+            offset: 4_096,
+            encoding: Encoding {
+                codec: crate::embedded::Codec::Zstd,
+                salt: Some([5; 16]),
+            },
+        },
+        &format!("010201802001 01{}", "05".repeat(16)).replace(' ', ""),
+    );
     check(DepthRow { rows: 1, parked: 2 }, "010102");
     check(
         FeedRow {
@@ -208,6 +244,36 @@ fn a_queue_row_keeps_its_bytes() {
         row,
         "01010e2261206222406162632e746573740101020100c000020101680106010001016504084240782e74657374086240782e746573740104736d747001026d78010301700a060e10010105342e342e3101740101016c010914010b0c00010d",
     );
+}
+
+#[test]
+fn an_encrypted_row_opens_with_its_key_at_its_place_alone() {
+    let domain = DomainId(3);
+    let ring = Keyring::default();
+    let plain = encode(&"text".to_owned());
+    for owner in [Owner::Domain, Owner::Person(PersonId(4))] {
+        let with = ring.need(domain, owner).unwrap();
+        let key = keys::setting(domain, b"k");
+        let mailbox = keys::mailbox(domain, mail::MailboxId(9));
+        let value = encrypt(&mailbox, owner, &with, &plain);
+        assert_eq!(locked_owner(&value), Some(owner));
+        assert_eq!(reveal(&mailbox, (&value[..]).into(), &ring), plain);
+        // Another row, another table, another ring: it stays what it is.
+        let other = keys::mailbox(domain, mail::MailboxId(8));
+        assert_eq!(reveal(&other, (&value[..]).into(), &ring), value);
+        assert_eq!(reveal(&key, (&value[..]).into(), &ring), value);
+        let strange = Keyring::default();
+        strange.need(domain, owner).unwrap();
+        assert_eq!(reveal(&mailbox, (&value[..]).into(), &strange), value);
+        for at in 0..value.len() {
+            let mut changed = value.clone();
+            changed[at] ^= 1;
+            let read = reveal(&mailbox, (&changed[..]).into(), &ring);
+            assert_eq!(read, changed, "byte {at}");
+        }
+        let read = decode::<String>(&value);
+        assert!(matches!(read, Err(Error::Damaged(_))), "{read:?}");
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn fill(mail: fn(&mut Dice) -> Vec<u8>, bytes: usize) -> (Stats, Stats) {
         collect: false,
         ..Config::default()
     };
-    let store = Embedded::open(directory.path(), config.clone()).unwrap();
+    let store = Embedded::open(&directory.path().join("data"), config.clone()).unwrap();
     let ann = person(1, ANN);
     let mut dice = Dice(7);
     let (mut stored, mut waiting) = (0, Vec::new());
@@ -68,8 +68,8 @@ fn fill(mail: fn(&mut Dice) -> Vec<u8>, bytes: usize) -> (Stats, Stats) {
     let before = store.stats(&mut |_| {}).unwrap();
     store.compact(&mut |_| {}).unwrap();
     store.close().unwrap();
-    Embedded::compact_index(directory.path(), &config).unwrap();
-    let store = Embedded::open(directory.path(), config).unwrap();
+    Embedded::compact_index(&directory.path().join("data"), &config).unwrap();
+    let store = Embedded::open(&directory.path().join("data"), config).unwrap();
     let after = store.stats(&mut |_| {}).unwrap();
     assert_eq!(store.check(true, &mut |_| {}).unwrap().problems, 0);
     (before, after)

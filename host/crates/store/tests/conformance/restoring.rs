@@ -28,6 +28,16 @@ fn copy(from: &Path, to: &Path, cut: &Cut) {
     }
 }
 
+/// With the keys of this world, also for a copy elsewhere: copies have none.
+fn keyed(world: &World) -> Config {
+    let mut keys = world.path().as_os_str().to_owned();
+    keys.push(".keys");
+    Config {
+        keys: Some(keys.into()),
+        ..config()
+    }
+}
+
 fn rules() -> RestoreRules {
     RestoreRules {
         noted: None,
@@ -71,16 +81,16 @@ fn a_copied_cut_is_a_store_with_the_restore_rules_applied() {
     drop(cut);
     assert_eq!(body_files(world.path()), 0, "it was only kept for the cut");
 
-    let refused = Embedded::open(target.path(), config()).unwrap_err();
+    let refused = Embedded::open(target.path(), keyed(&world)).unwrap_err();
     assert!(matches!(refused, OpenError::Unfinished { .. }), "{refused}");
-    let restored = Embedded::restore(target.path(), config(), &rules()).unwrap();
+    let restored = Embedded::restore(target.path(), keyed(&world), &rules()).unwrap();
     assert_eq!((restored.mailboxes, restored.parked), (2, 1));
     assert!(
         head.is_behind(&restored.head),
         "a restored store is not behind"
     );
 
-    let store = Embedded::open(target.path(), config()).unwrap();
+    let store = Embedded::open(target.path(), keyed(&world)).unwrap();
     let again = store
         .mailbox_named(&system(1), Owner::Person(ANN), "INBOX")
         .unwrap();
@@ -169,10 +179,10 @@ fn the_rules_reach_every_row_of_every_domain_and_the_hosts() {
     // As after a crash in the middle: what was done is done again.
     mark_restoring(world.path()).unwrap();
     for _ in 0..2 {
-        let restored = Embedded::restore(world.path(), config(), &rules()).unwrap();
+        let restored = Embedded::restore(world.path(), keyed(&world), &rules()).unwrap();
         assert_eq!(restored.mailboxes, 1203);
     }
-    let store = Embedded::open(world.path(), config()).unwrap();
+    let store = Embedded::open(world.path(), keyed(&world)).unwrap();
     for domain in 1..=3 {
         let mailboxes = store
             .mailboxes(&system(domain), Owner::Person(ANN))
@@ -209,7 +219,7 @@ fn what_was_noted_bounds_what_is_given() {
         noted: Some(noted),
         ..rules()
     };
-    let restored = Embedded::restore(world.path(), config(), &rules).unwrap();
+    let restored = Embedded::restore(world.path(), keyed(&world), &rules).unwrap();
     assert!(restored.head.ids > 1 << 50);
     assert_eq!(restored.head.uid_validity, 4_000_000_001);
     assert_eq!(restored.head.life, 4_000_000_001);
@@ -225,7 +235,7 @@ fn an_older_copy_is_opened_for_reading_only() {
     let noted = store.head().unwrap();
     let config = || Config {
         at_least: Some(noted),
-        ..config()
+        ..keyed(&world)
     };
     for _ in 0..3 {
         let store = Embedded::open(older.path(), config()).unwrap();

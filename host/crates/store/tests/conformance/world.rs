@@ -21,7 +21,8 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 pub(crate) struct World {
     store: Mutex<Arc<dyn Store>>,
-    directory: OnceLock<tempfile::TempDir>,
+    /// Removed with the world, and the store in it; the keys are beside that.
+    directory: OnceLock<(tempfile::TempDir, std::path::PathBuf)>,
     config: Config,
 }
 
@@ -64,10 +65,11 @@ impl World {
 
     fn embedded_with(config: Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Embedded::open(directory.path(), config.clone()).unwrap();
+        let data = directory.path().join("data");
+        let store = Embedded::open(&data, config.clone()).unwrap();
         Self {
             store: Mutex::new(Arc::new(store)),
-            directory: OnceLock::from(directory),
+            directory: OnceLock::from((directory, data)),
             config,
         }
     }
@@ -78,17 +80,17 @@ impl World {
 
     /// Closes and opens again, where there is something to open.
     pub(crate) fn reopen(&self) {
-        let Some(directory) = self.directory.get() else {
+        let Some((_, data)) = self.directory.get() else {
             return;
         };
         let mut store = self.store.lock().unwrap();
         store.close().unwrap();
-        *store = Arc::new(Embedded::open(directory.path(), self.config.clone()).unwrap());
+        *store = Arc::new(Embedded::open(data, self.config.clone()).unwrap());
     }
 
     /// The directory of a store that has one.
     pub(crate) fn path(&self) -> &std::path::Path {
-        self.directory.get().unwrap().path()
+        &self.directory.get().unwrap().1
     }
 
     pub(crate) fn op(&self) -> OperationId {

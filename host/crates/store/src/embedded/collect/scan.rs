@@ -32,10 +32,7 @@ pub(super) struct Move {
 impl Move {
     /// Where it went.
     pub(super) fn segment(&self) -> u64 {
-        match self.to {
-            BodyAtRow::Segment { segment, .. } => segment,
-            BodyAtRow::File => 0,
-        }
+        self.to.segment().unwrap_or(0)
     }
 }
 
@@ -202,8 +199,7 @@ fn alive_at(
     read: &Read,
     place: &BodyPlace,
 ) -> crate::Result<Option<(BodyAtRow, u64)>> {
-    let offset = read.offset + (record::HEADER + place.offset) as u64;
-    let here = BodyAtRow::Segment { segment, offset };
+    let here = place.row(segment, read.offset + record::HEADER as u64);
     if view.row::<BodyAtRow>(&keys::body_at(place.id))? != Some(here) {
         return Ok(None);
     }
@@ -223,7 +219,7 @@ struct Copier<'a> {
     /// Sections of bodies on their way into a record.
     payload: Vec<u8>,
     /// The bodies in it, and where in it.
-    waiting: Vec<(BodyId, BodyAtRow, usize, u64)>,
+    waiting: Vec<(BodyPlace, BodyAtRow, u64)>,
     count: u64,
     raw: u64,
     found: Found,
@@ -238,8 +234,11 @@ impl Copier<'_> {
             for place in &places {
                 if let Some((from, length)) = alive_at(&view, segment, read, place)? {
                     let section = &read.payload[place.section..place.end];
-                    let offset = self.payload.len() + place.offset - place.section;
-                    self.waiting.push((place.id, from, offset, length));
+                    let moved = BodyPlace {
+                        offset: self.payload.len() + place.offset - place.section,
+                        ..*place
+                    };
+                    self.waiting.push((moved, from, length));
                     self.payload.extend_from_slice(section);
                 }
             }
@@ -272,13 +271,11 @@ impl Copier<'_> {
         let bytes = output.bytes();
         self.output = Some(output);
         let start = start?;
-        for (body, from, offset, length) in self.waiting.drain(..) {
-            let to = BodyAtRow::Segment {
-                segment: id,
-                offset: start + offset as u64,
-            };
+        for (place, from, length) in self.waiting.drain(..) {
+            // As it was encoded: it is moved, not written anew.
+            let to = place.row(id, start);
             self.found.moves.push(Move {
-                body,
+                body: place.id,
                 from,
                 to,
                 length,
@@ -369,7 +366,8 @@ fn is_kept(
     match value {
         // Places follow from where bodies are, but for those with a file of their own.
         Some(value) if is_place && !matches!(decode(value)?, BodyAtRow::File) => Ok(false),
-        Some(value) => Ok(view.raw(key)?.as_deref() == Some(value)),
+        // As it is stored: nobody's key is needed to move a row.
+        Some(value) => Ok(view.stored(key)?.as_deref() == Some(value)),
         None if is_place || !keeps_deletions => Ok(false),
         None => Ok(!view.exists(key)?),
     }

@@ -3,6 +3,18 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::embedded::frames;
+
+/// As format 1 wrote it.
+fn plain() -> Arc<EncodedBody> {
+    Arc::new(frames::encode(BodyId(7), b"hello", Codec::Raw, None).unwrap())
+}
+
+/// As it is written now.
+fn encrypted() -> Arc<EncodedBody> {
+    let key = frames::BodyKey::random();
+    Arc::new(frames::encode(BodyId(7), b"hello", Codec::Zstd, Some(&key)).unwrap())
+}
 
 fn outcome() -> Outcome {
     let changes = Layer::from([
@@ -11,7 +23,7 @@ fn outcome() -> Outcome {
     ]);
     Outcome {
         changes,
-        bodies: vec![(BodyId(7), Arc::from(&b"hello"[..]))],
+        bodies: vec![plain()],
         ..Outcome::default()
     }
 }
@@ -65,6 +77,34 @@ fn the_layout_is_the_documented_one() {
 }
 
 #[test]
+fn an_encrypted_body_has_its_salt_before_its_frames() {
+    let body = encrypted();
+    let salt = body.encoding.salt.unwrap();
+    let mut payload = Vec::new();
+    let place = encode_body(&mut payload, &body);
+    assert_eq!(payload[..4], [BODY, 1, 1, 0]);
+    assert_eq!(payload[40..48], 5_u64.to_le_bytes());
+    assert_eq!(payload[48..64], salt);
+    assert_eq!(payload[64..], body.frames);
+    let (_, places) = decode_payload(&payload).unwrap();
+    assert_eq!(places, [place]);
+    let row = places[0].row(3, 1_000);
+    let encoding = body.encoding;
+    let expected = BodyAtRow::Encoded {
+        segment: 3,
+        offset: 1_064,
+        encoding,
+    };
+    assert_eq!(row, expected);
+    // Cut within id, length and salt.
+    for length in 32..64 {
+        let mut cut = payload[..length].to_vec();
+        cut[4..8].copy_from_slice(&((length - 32) as u32).to_le_bytes());
+        assert!(decode_payload(&cut).is_none(), "{length} bytes");
+    }
+}
+
+#[test]
 fn a_changed_header_is_no_header() {
     let mut bytes = Vec::new();
     write_record(&mut bytes, 3, 42, 41, b"payload");
@@ -80,13 +120,13 @@ fn a_changed_header_is_no_header() {
 fn a_payload_that_does_not_hold_together_is_refused() {
     let (payload, _) = encode_payload(&outcome());
     let mut unknown = payload.clone();
-    unknown[1] = 1;
+    unknown[1] = 2;
     assert!(
         decode_payload(&unknown).is_none(),
         "a codec this version does not know"
     );
     let mut unknown = payload.clone();
-    unknown[2] = 1;
+    unknown[2] = 2;
     assert!(
         decode_payload(&unknown).is_none(),
         "a cipher this version does not know"

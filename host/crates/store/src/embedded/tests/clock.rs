@@ -9,7 +9,7 @@ use mail::{PersonId, Timestamp};
 use crate::embedded::disk::Disk;
 use crate::embedded::fault::{FaultDisk, State};
 use crate::embedded::open_on;
-use crate::embedded::tests::script::{Log, access, append, check, config};
+use crate::embedded::tests::script::{Log, access, append, check, config, keys_on, master};
 use crate::service::Engine;
 use crate::{Config, NewMailbox, Owner, Store};
 
@@ -30,12 +30,13 @@ const JUMPS: [i64; 7] = [
 static CLOCK: AtomicI64 = AtomicI64::new(NOW);
 
 fn open(disk: &FaultDisk) -> Engine {
+    let keys = keys_on(disk, master());
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let config = Config {
         clock: || Timestamp(CLOCK.load(Ordering::SeqCst)),
         ..config()
     };
-    open_on(disk, Path::new("data"), &config).unwrap()
+    open_on(disk, keys, Path::new("data"), &config).unwrap()
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use crate::embedded::disk::{Disk, DiskFile, Lock, Mode};
 use crate::embedded::fault::{Failing, FaultDisk, Loss, Snapshot, State};
 use crate::embedded::tests::script::{
-    Acked, Log, PERSON, access, append, bytes, check, config, inbox_uids, live, open,
+    KEYS,    Acked, Log, PERSON, access, append, bytes, check, config, inbox_uids, keys_on, live, master,
+    open,
 };
-use crate::embedded::{open_on, repair_on};
+use crate::embedded::{keyfile, open_on, repair_on};
 use crate::{Engine, Error, OpenError, Owner, Source, Store};
 
 fn compact(store: &Engine) -> Result<crate::Collected, Error> {
@@ -379,6 +380,10 @@ fn a_cut_of_a_collected_store_is_a_whole_store() {
         let copied = copy.open(&file.path, Mode::Create).unwrap();
         copied.write_at(0, &bytes).unwrap();
     }
+    // A copy has no keys: whoever puts it back has them from elsewhere.
+    let keys = format!("{KEYS}/{}", keyfile::FILE);
+    let copied = copy.open(&keys, Mode::Create).unwrap();
+    copied.write_at(0, &disk.state().bytes(&keys)).unwrap();
     drop(cut);
     compact(&store).expect("nobody copies any more");
     let copied = open(&copy).unwrap();
@@ -596,7 +601,8 @@ fn f10_a_start_reads_no_settled_segment_and_no_log_before_the_checkpoint() {
         read: Arc::default(),
     };
     let read = Arc::clone(&counting.read);
-    let store = open_on(Arc::new(counting), Path::new("data"), &config()).unwrap();
+    let keys = keys_on(&disk, master());
+    let store = open_on(Arc::new(counting), keys, Path::new("data"), &config()).unwrap();
     let read = std::mem::take(&mut *read.lock().unwrap());
     for (path, bytes) in &read {
         assert!(!path.starts_with("settled/"), "{bytes} bytes of {path}");
@@ -626,6 +632,7 @@ fn a_sound_store_has_no_problems_and_the_numbers_are_right() {
         disk.used()
             - disk.state().bytes("FORMAT").len() as u64
             - disk.state().bytes("SEGMENTS").len() as u64
+            - disk.state().bytes(&format!("{KEYS}/{}", keyfile::FILE)).len() as u64
     );
     let uids = inbox_uids(&store).len() as u64;
     assert!(
@@ -665,10 +672,12 @@ fn a_check_finds_what_does_not_fit() {
         let as_disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let index = Index::open(&as_disk, 1 << 20).unwrap();
         let base = index.base().unwrap();
+        let keyring = crate::keyring::Keyring::default();
         let view = Layered {
             layers: Vec::new(),
             base: Some(&base),
             is_closed: false,
+            keyring: &keyring,
         };
         let rows = view.prefix(&keys::table(domain, table), 10).unwrap();
         // A counter of nothing is as good as none.
@@ -691,7 +700,8 @@ fn a_check_finds_what_does_not_fit() {
         );
         drop(store);
         // A new index from the segments has it again.
-        let store = repair_on(as_disk, Path::new("data"), &config()).unwrap();
+        let keys = keys_on(&disk, master());
+        let store = repair_on(as_disk, keys, Path::new("data"), &config()).unwrap();
         let checked = store.check(true, &mut |_| {}).unwrap();
         // But for the counters, which say what was counted when it was.
         checked

@@ -10,6 +10,7 @@ mod fixture;
 mod formats;
 mod full;
 mod images;
+mod keys;
 mod life;
 mod opening;
 mod scenarios;

@@ -1,7 +1,5 @@
 //! Which directories are opened, and what is said about the others.
 
-use std::path::Path;
-
 use crate::embedded::disk::{Disk, Mode};
 use crate::embedded::fault::{FaultDisk, State};
 use crate::embedded::segment;
@@ -141,10 +139,10 @@ fn f11_a_second_process_is_refused_and_a_clean_close_lets_go() {
 fn a_close_and_an_open_begin_no_new_segment() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..3 {
-        let store = Embedded::open(directory.path(), config()).unwrap();
+        let store = Embedded::open(&directory.path().join("data"), config()).unwrap();
         append(&store, &Log::default(), 1, 100).unwrap();
     }
-    let segments = std::fs::read_dir(Path::new(directory.path()).join("journal"))
+    let segments = std::fs::read_dir(directory.path().join("data/journal"))
         .unwrap()
         .count();
     assert_eq!(segments, 1);

@@ -2,6 +2,7 @@
 //! reopened store must have.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,8 +10,11 @@ use mail::{
     Access, Direction, DomainId, Envelope, MailboxId, PersonId, ReversePath, Tenant, Timestamp, Uid,
 };
 
-use crate::embedded::disk::Disk;
+use crate::cipher::SecretKey;
+use crate::embedded::disk::{Disk, DiskFile, Lock, Mode};
 use crate::embedded::fault::FaultDisk;
+use crate::embedded::keyfile::KeyPlace;
+use crate::embedded::master::Master;
 use crate::embedded::open_on;
 use crate::service::Engine;
 use crate::{
@@ -35,8 +39,77 @@ pub(crate) fn config() -> Config {
 }
 
 pub(crate) fn open(disk: &FaultDisk) -> Result<Engine, OpenError> {
+    open_with(disk, master())
+}
+
+/// As [`open`], with a master key of the test's choice.
+pub(crate) fn open_with(disk: &FaultDisk, master: SecretKey) -> Result<Engine, OpenError> {
+    let keys = keys_on(disk, master);
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    open_on(disk, std::path::Path::new("data"), &config())
+    open_on(disk, keys, std::path::Path::new("data"), &config())
+}
+
+/// The keys of a store on this disk.
+pub(crate) fn keys_on(disk: &FaultDisk, master: SecretKey) -> KeyPlace {
+    KeyPlace {
+        disk: Arc::new(Below(disk.clone(), KEYS)),
+        root: KEYS.into(),
+        master: Master::Given(master),
+    }
+}
+
+/// Where the key file is on the disk of the tests.
+pub(super) const KEYS: &str = "keys";
+
+pub(super) fn master() -> SecretKey {
+    SecretKey::from_bytes(&[9; 32]).unwrap()
+}
+
+/// A directory of the same disk, so that one crash hits data and keys.
+#[derive(Debug)]
+struct Below(FaultDisk, &'static str);
+
+impl Below {
+    fn path(&self, path: &str) -> String {
+        match path {
+            "" => self.1.to_owned(),
+            path => format!("{}/{path}", self.1),
+        }
+    }
+}
+
+impl Disk for Below {
+    fn create_dir(&self, path: &str) -> io::Result<()> {
+        self.0.create_dir(&self.path(path))
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        self.0.list(&self.path(path))
+    }
+
+    fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn DiskFile>> {
+        self.0.open(&self.path(path), mode)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(&self.path(from), &self.path(to))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.0.remove(&self.path(path))
+    }
+
+    fn sync_dir(&self, path: &str) -> io::Result<()> {
+        self.0.sync_dir(&self.path(path))
+    }
+
+    fn space(&self) -> io::Result<(u64, u64)> {
+        self.0.space()
+    }
+
+    fn lock(&self, path: &str) -> io::Result<Option<Lock>> {
+        self.0.lock(&self.path(path))
+    }
 }
 
 pub(crate) const PERSON: PersonId = PersonId(11);

@@ -11,6 +11,7 @@ use mail::{Access, PersonId, Tenant};
 use crate::embedded::disk::{Disk, DiskFile, Lock, Mode};
 use crate::embedded::fault::{FaultDisk, State};
 use crate::embedded::open_on;
+use crate::embedded::tests::script::{keys_on, master};
 use crate::pressure::WAITING_BYTES;
 use crate::{Appended, Config, Engine, Error, NewMessage, Pending, Place, Store};
 
@@ -109,13 +110,15 @@ fn open(each: Duration) -> (Arc<Engine>, Arc<Syncs>) {
         each,
         ..Syncs::default()
     });
-    let disk = SlowDisk(FaultDisk::new(State::default()), Arc::clone(&syncs));
+    let disk = FaultDisk::new(State::default());
+    let keys = keys_on(&disk, master());
+    let disk = SlowDisk(disk, Arc::clone(&syncs));
     let config = Config {
         disk_reserve_bytes: 0,
         disk_reserve_percent: 0,
         ..Config::default()
     };
-    let store = open_on(Arc::new(disk), Path::new("data"), &config).unwrap();
+    let store = open_on(Arc::new(disk), keys, Path::new("data"), &config).unwrap();
     (Arc::new(store), syncs)
 }
 

@@ -10,6 +10,7 @@ use super::{Wanted, claim, next_due};
 use crate::engine::Tx;
 use crate::engine::agenda::Turn;
 use crate::ids::Ids;
+use crate::keyring::Keyring;
 use crate::leases::{Hands, Held, Leases};
 use crate::queue::{QueueId, Work};
 use crate::rows::WorkRow;
@@ -36,12 +37,17 @@ impl View for Counting<'_> {
             visit(key, value)
         })
     }
+
+    fn keyring(&self) -> &Keyring {
+        self.view.keyring()
+    }
 }
 
 /// An agenda without the rows it is of.
 #[derive(Default)]
 struct World {
     rows: Layer,
+    keyring: Keyring,
     hands: Hands,
     last: u64,
 }
@@ -93,6 +99,7 @@ impl World {
             layers: vec![&self.rows],
             base: None,
             is_closed: false,
+            keyring: &self.keyring,
         };
         let (ids, leases) = (Ids::new(1), Leases::default());
         let mut tx = Tx::new(&below, &ids, &leases, at, 1, 1);
@@ -127,6 +134,7 @@ impl World {
                 layers: vec![&self.rows],
                 base: None,
                 is_closed: false,
+                keyring: &self.keyring,
             },
             rows: Cell::new(0),
         };
@@ -160,6 +168,7 @@ impl World {
                 layers: vec![&self.rows],
                 base: None,
                 is_closed: false,
+                keyring: &self.keyring,
             },
             rows: Cell::new(0),
         };
@@ -301,6 +310,7 @@ fn whoever_was_served_goes_behind_those_that_wait() {
         layers: vec![&world.rows],
         base: None,
         is_closed: false,
+        keyring: &world.keyring,
     };
     let wanted = Wanted {
         now: later.plus_seconds(2),
