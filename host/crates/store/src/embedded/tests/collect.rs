@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use crate::embedded::disk::{Disk, DiskFile, Lock, Mode};
 use crate::embedded::fault::{Failing, FaultDisk, Loss, Snapshot, State};
 use crate::embedded::tests::script::{
-    KEYS,    Acked, Log, PERSON, access, append, bytes, check, config, inbox_uids, keys_on, live, master,
-    open,
+    Acked, KEYS, Log, PERSON, access, append, bytes, check, config, inbox_uids, keys_on, live,
+    master, open,
 };
 use crate::embedded::{keyfile, open_on, repair_on};
 use crate::{Engine, Error, OpenError, Owner, Source, Store};
@@ -632,7 +632,10 @@ fn a_sound_store_has_no_problems_and_the_numbers_are_right() {
         disk.used()
             - disk.state().bytes("FORMAT").len() as u64
             - disk.state().bytes("SEGMENTS").len() as u64
-            - disk.state().bytes(&format!("{KEYS}/{}", keyfile::FILE)).len() as u64
+            - disk
+                .state()
+                .bytes(&format!("{KEYS}/{}", keyfile::FILE))
+                .len() as u64
     );
     let uids = inbox_uids(&store).len() as u64;
     assert!(
