@@ -3,7 +3,7 @@
 use mail::{GroupId, MailboxId, PersonId, Uid};
 
 use crate::cipher::SecretKey;
-use crate::embedded::fault::{FaultDisk, Loss, Snapshot, State};
+use crate::embedded::fault::{FaultDisk, Loss, Pages, Snapshot, State};
 use crate::embedded::keyfile;
 use crate::embedded::tests::script::{KEYS, Log, access, append, body, open, open_with};
 use crate::service::Engine;
@@ -123,6 +123,14 @@ struct Lived {
     kept: Vec<((MailboxId, Uid), Vec<u8>)>,
 }
 
+/// Gives a file other bytes, as who copies one over it.
+fn replace(state: &mut State, path: &str, bytes: &[u8]) {
+    let mut pages = Pages::default();
+    pages.resize(bytes.len() as u64);
+    pages.write(0, bytes);
+    state.put(path, pages);
+}
+
 fn begin() -> (FaultDisk, Engine) {
     let disk = FaultDisk::new(State::default());
     let store = open(&disk).unwrap();
@@ -187,7 +195,7 @@ fn t08_a_backup_made_before_an_erasure_cannot_be_read_after_it() {
     store.close().unwrap();
     drop(store);
     let keys = format!("{KEYS}/{}", keyfile::FILE);
-    backup.overwrite(&keys, disk.state().bytes(&keys));
+    replace(&mut backup, &keys, &disk.state().bytes(&keys));
     let restored = FaultDisk::new(backup);
     let store = open(&restored).unwrap();
     for (at, expected) in &lived.kept {
@@ -221,7 +229,7 @@ fn t08_a_purged_domain_leaves_nothing_also_when_a_backup_brings_its_rows_back() 
     store.close().unwrap();
     drop(store);
     let keys = format!("{KEYS}/{}", keyfile::FILE);
-    backup.overwrite(&keys, disk.state().bytes(&keys));
+    replace(&mut backup, &keys, &disk.state().bytes(&keys));
     let store = open(&FaultDisk::new(backup)).unwrap();
     erase(&store, Owner::Domain).unwrap();
     let queue = store.queue(&access(), &crate::QueueFilter::default());
@@ -321,13 +329,13 @@ fn wrong_missing_or_older_keys_are_refused_and_none_are_made() {
     missing.remove(&keys);
     refused(missing, super::script::master(), "it is missing");
     let mut old = state.clone();
-    old.overwrite(&keys, older);
+    replace(&mut old, &keys, &older);
     refused(old, super::script::master(), "older than the data");
     refused(state.clone(), SecretKey::random(), "the master key is not");
     let (other, store) = begin();
     deliver(&store, Place::Inbox(ANN), "ann", 100).unwrap();
     let mut foreign = state.clone();
-    foreign.overwrite(&keys, other.state().bytes(&keys));
+    replace(&mut foreign, &keys, &other.state().bytes(&keys));
     refused(foreign, super::script::master(), "another data directory");
 }
 

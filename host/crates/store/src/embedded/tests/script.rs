@@ -103,6 +103,10 @@ impl Disk for Below {
         self.0.sync_dir(&self.path(path))
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.link(&self.path(from), &self.path(to))
+    }
+
     fn space(&self) -> io::Result<(u64, u64)> {
         self.0.space()
     }

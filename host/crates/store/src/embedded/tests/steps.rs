@@ -659,7 +659,8 @@ pub(crate) fn purge(life: &mut Life) -> Result<()> {
         Owner::Person(person)
     };
     life.steps("purge", |store| {
-        store.remove_owner(&Life::access(domain), owner).wait()
+        let removed = store.remove_owner(&Life::access(domain), owner);
+        removed.wait().map(drop)
     })
 }
 
