@@ -151,7 +151,8 @@ impl Journal {
     /// The collector wants what is written so far in a finished segment.
     fn rotate_if_asked(&mut self) {
         if self.offset <= segment::HEADER as u64 {
-            return self.progress.rotated(self.segment.id);
+            // There is nothing to finish.
+            return self.progress.refused();
         }
         match self.rotate(0) {
             Ok(()) => {}
