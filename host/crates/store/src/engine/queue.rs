@@ -178,7 +178,10 @@ impl Tx<'_> {
                 text,
                 delay_told,
             } => {
-                new.due = *due;
+                // What waits for a decision goes on waiting for it, whoever looked at the row.
+                if row.parked.is_none() || row.due <= self.now {
+                    new.due = *due;
+                }
                 new.last = Some((*status, text.clone()));
                 new.delay_told = *delay_told;
             }

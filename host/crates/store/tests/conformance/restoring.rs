@@ -6,7 +6,8 @@ use std::path::Path;
 use mail::{Timestamp, UidValidity};
 use store::{
     Config, Cut, Embedded, Error, Head, NewMessage, OpenError, Owner, Parked, ParkedReason, Place,
-    QueueFilter, QueueState, RestoreRules, Source, Store, check_segment, mark_restoring,
+    QueueFilter, QueueState, RestoreRules, Settled, Settlement, Source, Started, Store,
+    check_segment, mark_restoring,
 };
 
 use crate::world::{ANN, BOB, NOW, World, config, system};
@@ -140,6 +141,44 @@ fn a_copied_cut_is_a_store_with_the_restore_rules_applied() {
     );
     assert_eq!(queue[0].parked.as_deref(), Some("came back with a backup"));
     store.release(&system(1), queue[0].id).wait().unwrap();
+    assert_eq!(store.claim("worker", NOW, 60, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn a_restored_row_stays_parked_whoever_looks_at_its_interrupted_attempt() {
+    let world = World::embedded();
+    let store = world.store();
+    let id = world.queued("deliver:file", NOW);
+    let lease = store.claim("worker", NOW, 60, 1).unwrap().remove(0);
+    let started = Started {
+        attempt: 1,
+        label: "log".to_owned(),
+        file_length: Some(0),
+        at: NOW,
+    };
+    store.note_started(&lease, started).wait().unwrap();
+    store.close().unwrap();
+    Embedded::restore(world.path(), config(), &rules()).unwrap();
+
+    let store = Embedded::open(world.path(), config()).unwrap();
+    let found = store
+        .claim_started("recovery", NOW, 60, None, 10)
+        .unwrap()
+        .remove(0);
+    let retry = Settled::Retry {
+        due: NOW,
+        status: None,
+        text: "the server stopped during the delivery".to_owned(),
+        delay_told: false,
+    };
+    let settlement = Settlement::new(store.operation_id(), retry);
+    store.complete(&found, settlement).wait().unwrap();
+    let row = store.queue_row(&system(1), id).unwrap();
+    assert_eq!(row.state, QueueState::Parked(ParkedReason::Restored));
+    assert_eq!(row.started, None);
+    let late = Timestamp(i64::MAX / 2);
+    assert_eq!(store.claim("worker", late, 60, 10).unwrap(), []);
+    store.release(&system(1), id).wait().unwrap();
     assert_eq!(store.claim("worker", NOW, 60, 10).unwrap().len(), 1);
 }
 
