@@ -402,6 +402,37 @@ pub(crate) fn node(at: Spot) -> Key {
     spot(table(HOST, Table::Node), at)
 }
 
+pub(crate) fn nodes() -> Key {
+    table(HOST, Table::Node)
+}
+
+/// The place in a [`node`] key.
+pub(crate) fn spot_of(key: &[u8]) -> Option<Spot> {
+    // domain, table, then the level.
+    let [level, priority, rest @ ..] = key.get(9..)? else {
+        return None;
+    };
+    let mut all = Priority::ALL.into_iter();
+    let priority = all.find(|known| *known as u8 == *priority)?;
+    match (level, rest.len()) {
+        (0, 0) => Some(Spot::Priority(priority)),
+        (1, 8) => Some(Spot::Account(priority, number_of(rest))),
+        (2, 16) => Some(Spot::Lane(Lane {
+            priority,
+            account: number_of(rest),
+            destination: last_number(rest),
+        })),
+        _ => None,
+    }
+}
+
+/// The first key behind this one.
+pub(crate) fn next(key: &[u8]) -> Key {
+    let mut next = key.to_vec();
+    next.push(0);
+    next
+}
+
 /// The children of a node, by time.
 pub(crate) fn turns(of: Spot) -> Key {
     spot(table(HOST, Table::Turn), of)

@@ -85,6 +85,12 @@ impl Engine {
         // The first commit reserves ids; nothing is given out before.
         engine.run(|_| Ok(())).wait()?;
         while engine.run(|tx| tx.adopt_dues(ADOPTED)).wait()? == ADOPTED {}
+        let mut from = Some(Vec::new());
+        while let Some(start) = from {
+            from = engine
+                .run(move |tx| tx.correct_served(&start, ADOPTED))
+                .wait()?;
+        }
         engine.finish_erasures()?;
         Ok(engine)
     }
@@ -154,14 +160,14 @@ impl Engine {
             return Err(Error::Latched(reason.clone()));
         }
         let until = now.plus_seconds(lease_seconds);
+        // One for all rows of a claim, and before any lock: the commit that reserves more ids
+        // needs what is locked below.
+        let epoch = self.shared.ids.next();
         self.read(|view| {
             // The view first, then the leases, here and everywhere: while the view is held
             // nothing is applied, and a settled row's lease ends only after that.
             let mut hands = self.shared.leases.lock();
-            let mut epochs = Vec::new();
             let chosen = choose(view, &mut hands, &mut |hands, id, lane| {
-                let epoch = self.shared.ids.next();
-                epochs.push(epoch);
                 let settling = false;
                 hands.hold(
                     id,
@@ -174,7 +180,7 @@ impl Engine {
                 );
             })?;
             let mut leases = Vec::with_capacity(chosen.len());
-            for ((domain, id), epoch) in chosen.into_iter().zip(epochs) {
+            for (domain, id) in chosen {
                 let row: WorkRow = match view.row(&keys::queue(domain, id)) {
                     Ok(Some(row)) => row,
                     Ok(None) => {

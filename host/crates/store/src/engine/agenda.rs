@@ -24,7 +24,7 @@ use crate::engine::Tx;
 use crate::queue::{Priority, QueueId, Work};
 use crate::rows::{NodeRow, WorkRow, decode};
 use crate::view::{Order, View, ViewExt, Walk};
-use crate::{Result, keys};
+use crate::{Error, Result, keys};
 
 /// A node of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -235,7 +235,8 @@ impl Tx<'_> {
         let is_root = matches!(spot, Spot::Priority(_));
         let served = match turn {
             Turn::Taken if !is_root => self.now,
-            _ => node.map_or(Timestamp(i64::MIN), |node| node.served),
+            // The clock may have been ahead when it was served.
+            _ => node.map_or(Timestamp(i64::MIN), |node| node.served.min(self.now)),
         };
         let changed = first.map(|first| NodeRow { first, served });
         if changed != node {
@@ -280,6 +281,35 @@ impl Tx<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Nodes from `from` on that were served while the clock was ahead: they were served now, and
+    /// wait no longer than that. Looks at `max` at most; answers where to go on.
+    pub(crate) fn correct_served(&mut self, from: &[u8], max: usize) -> Result<Option<keys::Key>> {
+        let prefix = keys::nodes();
+        let start = prefix.clone().max(from.to_vec());
+        let nodes = self.range(&start, &keys::after(&prefix), Order::Ascending, max)?;
+        let next = (nodes.len() >= max).then(|| nodes.last().map(|(key, _)| keys::next(key)));
+        for (key, value) in nodes {
+            let NodeRow { first, served } = decode(&value)?;
+            if served <= self.now {
+                continue;
+            }
+            let Some(spot) = keys::spot_of(&key) else {
+                return Err(Error::Damaged(
+                    "a node of the agenda is of no place".to_owned(),
+                ));
+            };
+            let stays = Move {
+                child: first.1,
+                old: Some(first.0),
+                new: Some(first.0),
+                beside: None,
+                turn: Turn::Kept,
+            };
+            self.change_turn(spot, stays)?;
+        }
+        Ok(next.flatten())
     }
 
     /// Rows of stores that were written before there was an agenda, at most `max`; answers how

@@ -9,9 +9,9 @@ use mail::{PersonId, Timestamp};
 use crate::embedded::disk::Disk;
 use crate::embedded::fault::{FaultDisk, State};
 use crate::embedded::open_on;
-use crate::embedded::tests::script::{Log, access, append, check, config, keys_on, master};
+use crate::embedded::tests::script::{Log, accept, access, append, check, config, keys_on, master};
 use crate::service::Engine;
-use crate::{Config, NewMailbox, Owner, Store};
+use crate::{Config, NewMailbox, Owner, Settled, Settlement, Store};
 
 const NOW: i64 = 1_800_000_000_000;
 const DAY: i64 = 24 * 3600 * 1000;
@@ -80,4 +80,39 @@ fn f08_a_clock_that_jumps_changes_no_order() {
         "UIDVALIDITY went back: {epochs:?}"
     );
     assert!(ids.is_sorted_by(|a, b| a < b), "an id went back: {ids:?}");
+}
+
+/// The clock of the test below alone.
+static AHEAD: AtomicI64 = AtomicI64::new(NOW + DAY);
+
+#[test]
+fn f08_a_clock_that_was_ahead_before_a_restart_delays_nothing_that_is_due() {
+    let disk = FaultDisk::new(State::default());
+    let open = || {
+        let keys = keys_on(&disk, master());
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let config = Config {
+            clock: || Timestamp(AHEAD.load(Ordering::SeqCst)),
+            ..config()
+        };
+        open_on(disk, keys, Path::new("data"), &config).unwrap()
+    };
+    let store = open();
+    let log = Log::default();
+    for seed in 0..2 {
+        accept(&store, &log, seed, 100).unwrap();
+    }
+    let claim = |store: &Engine| {
+        let now = Timestamp(AHEAD.load(Ordering::SeqCst));
+        store.claim("worker", now, 60, 1).unwrap()
+    };
+    let served = claim(&store).remove(0);
+    let done = Settlement::new(store.operation_id(), Settled::Done);
+    store.complete(&served, done).wait().unwrap();
+    store.close().unwrap();
+
+    AHEAD.store(NOW, Ordering::SeqCst);
+    let store = open();
+    assert!(store.next_due().is_some_and(|due| due <= Timestamp(NOW)));
+    assert_eq!(claim(&store).len(), 1, "the account stands still");
 }

@@ -263,7 +263,12 @@ pub(crate) fn trace_line(step: &str) -> TraceLine {
 }
 
 /// One message to two domains, and a queue row.
-fn accept(store: &Engine, log: &Log, seed: u64, length: usize) -> Result<crate::QueueId, Error> {
+pub(crate) fn accept(
+    store: &Engine,
+    log: &Log,
+    seed: u64,
+    length: usize,
+) -> Result<crate::QueueId, Error> {
     let content = bytes(seed, length);
     let piece = body(store, &content)?;
     let part = |domain: u64, more: Vec<Action>| {
