@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use crate::embedded::disk::{Disk, is_full, is_out_of_files};
 use crate::embedded::format::StoreId;
-use crate::embedded::manifest::{self, Manifest};
+use crate::embedded::manifest::{self, Manifest, Settled};
 use crate::embedded::progress::{Progress, Wish};
 use crate::embedded::segment;
 use crate::engine::Tx;
@@ -381,19 +381,18 @@ impl Collector {
         }
     }
 
-    /// Tells the sequencer where bodies are now, and waits until the index has it.
+    /// Tells the sequencer where bodies are now, and waits until the index has it. Without
+    /// anything to tell too: a pass that a full disk ended may have told it all, and the index
+    /// may still name what is about to be removed.
     fn tell(&self, moves: &[Move]) -> Result<(), Halt> {
-        let mut last = None;
         for some in moves.chunks(MOVES) {
             let some = some.to_vec();
-            last = Some(self.run_operation(move |tx| move_bodies(tx, &some))?);
+            self.run_operation(move |tx| move_bodies(tx, &some))?;
         }
-        let Some(sequence) = last else {
-            return Ok(());
-        };
+        let next = self.run_operation(|tx| Ok(tx.sequence))?;
         let is_durable = self.wait(
             Wish::Checkpoint,
-            |durable, _| durable.sequence >= sequence,
+            |durable, _| durable.sequence + 1 >= next,
             || self.is_ended(),
         );
         if is_durable { Ok(()) } else { Err(Halt::Ended) }
@@ -419,16 +418,15 @@ impl Collector {
         Ok(())
     }
 
-    /// A collection that a crash ended left segments whose counters say nothing: counts them.
+    /// A collection that did not end left segments beside those that they are made of. Bodies are
+    /// in one or the other: counts them. Rows are in both: the new ones go, or each such end
+    /// would leave one more copy of them.
     fn count_new(&self, work: &mut Work, pace: &mut Pace<'_>) -> Result<(), Halt> {
-        let new: Vec<u64> = work
-            .manifest
-            .bodies
-            .iter()
-            .filter(|(id, settled)| settled.is_new && !work.damaged.contains(id))
-            .map(|(id, _)| *id)
-            .collect();
-        if new.is_empty() {
+        let is_new = |(id, settled): (&u64, &Settled)| settled.is_new.then_some(*id);
+        let rows: Vec<u64> = work.manifest.rows.iter().filter_map(is_new).collect();
+        let mut new: Vec<u64> = work.manifest.bodies.iter().filter_map(is_new).collect();
+        new.retain(|id| !work.damaged.contains(id));
+        if rows.is_empty() && new.is_empty() {
             return Ok(());
         }
         for id in new {
@@ -446,10 +444,12 @@ impl Collector {
             }
         }
         let mut counted = work.manifest.clone();
-        for settled in counted.rows.values_mut().chain(counted.bodies.values_mut()) {
+        for settled in counted.bodies.values_mut() {
             settled.is_new = false;
         }
-        self.write_manifest(work, counted)
+        counted.rows.retain(|id, _| !rows.contains(id));
+        self.write_manifest(work, counted)?;
+        self.remove(&rows)
     }
 
     pub(super) fn run_operation<T: Send + 'static>(
@@ -487,7 +487,7 @@ impl Collector {
 
 /// Bodies that are still where they were are somewhere else from now on. The others went
 /// meanwhile, or were moved: their copies are dead from the start.
-fn move_bodies(tx: &mut Tx<'_>, moves: &[Move]) -> crate::Result<u64> {
+fn move_bodies(tx: &mut Tx<'_>, moves: &[Move]) -> crate::Result<()> {
     for one in moves {
         let key = keys::body_at(one.body);
         let mut dead = 0;
@@ -496,10 +496,10 @@ fn move_bodies(tx: &mut Tx<'_>, moves: &[Move]) -> crate::Result<u64> {
         } else {
             dead = one.length;
         }
-        // The row also makes the commit a record, with a number to wait for.
+        // The row also makes the commit a record.
         tx.add_dead(one.segment(), dead)?;
     }
-    Ok(tx.sequence)
+    Ok(())
 }
 
 impl Upkeep for Collector {

@@ -209,6 +209,48 @@ fn f09_a_crash_in_the_recovery_of_a_collection_recovers_like_one_crash() {
     assert!(images >= 40, "only {images} images");
 }
 
+/// Settled rows whose collection did not end.
+fn new_rows(disk: &FaultDisk) -> Vec<String> {
+    let Ok(file) = disk.open("SEGMENTS", Mode::Read) else {
+        return Vec::new();
+    };
+    let mut bytes = vec![0; file.length().unwrap() as usize];
+    file.read_at(0, &mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("rows "));
+    let new = rows.filter(|line| line.ends_with(" new"));
+    new.filter_map(|line| Some(line.split(' ').nth(1)?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn rows_of_a_collection_that_did_not_end_are_not_kept_twice() {
+    let (snapshots, log) = snapshots();
+    let mut images = 0;
+    for (number, snapshot) in snapshots.iter().enumerate() {
+        let disk = FaultDisk::new(snapshot.state.image(Loss::Nothing));
+        let new = new_rows(&disk);
+        if new.is_empty() {
+            continue;
+        }
+        images += 1;
+        let store = open(&disk).unwrap();
+        compact(&store).unwrap();
+        check(
+            &store,
+            &log.first(snapshot.noted),
+            &format!("sync {number}"),
+        );
+        store.close().unwrap();
+        let left = disk.state().names("settled/");
+        for id in new {
+            let is_left = left.iter().any(|name| name.contains(&id));
+            assert!(!is_left, "sync {number}: {id} is in {left:?}");
+        }
+    }
+    assert!(images >= 3, "only {images} images");
+}
+
 /// A failure while it collects: the store goes on, or stopped and said so.
 fn check_failure(failing: Failing) -> bool {
     let disk = FaultDisk::new(State::default());
