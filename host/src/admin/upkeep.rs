@@ -3,6 +3,7 @@
 //! Each takes as long as the store is large. So a call begins a task, one at a time, and
 //! `GET /v1/store/task` says how far it is and, in the end, what came out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,38 +43,49 @@ impl Tasks {
         name: &'static str,
         run: impl FnOnce(&mut dyn FnMut(Step)) -> store::Result<Value> + Send + 'static,
     ) -> Result<Value, ApiError> {
-        {
-            let mut task = self.lock();
-            if let Some(Task {
-                name,
-                outcome: None,
-                ..
-            }) = &*task
-            {
-                return Err(ApiError::conflict(format!(
-                    "the store's task '{name}' runs: wait for its end"
-                )));
-            }
-            *task = Some(Task {
-                name,
-                step: None,
-                outcome: None,
-            });
-        }
+        self.enter(name)?;
         let tasks = self.clone();
-        tokio::task::spawn_blocking(move || {
-            let mut pace = Pace::new();
-            let outcome = run(&mut |step| {
-                if let Some(task) = &mut *tasks.lock() {
-                    task.step = Some(step);
-                }
-                pace.wait(step);
-            });
-            if let Some(task) = &mut *tasks.lock() {
-                task.outcome = Some(outcome.map_err(|error| error.to_string()));
-            }
-        });
+        tokio::task::spawn_blocking(move || tasks.work(run));
         Ok(self.show())
+    }
+
+    /// One at a time.
+    fn enter(&self, name: &'static str) -> Result<(), ApiError> {
+        let mut task = self.lock();
+        if let Some(Task {
+            name,
+            outcome: None,
+            ..
+        }) = &*task
+        {
+            return Err(ApiError::conflict(format!(
+                "the store's task '{name}' runs: wait for its end"
+            )));
+        }
+        *task = Some(Task {
+            name,
+            step: None,
+            outcome: None,
+        });
+        Ok(())
+    }
+
+    /// Runs the task that was entered. However it ends, the next one may begin.
+    fn work(&self, run: impl FnOnce(&mut dyn FnMut(Step)) -> store::Result<Value>) {
+        let mut pace = Pace::new();
+        let mut told = |step| {
+            if let Some(task) = &mut *self.lock() {
+                task.step = Some(step);
+            }
+            pace.wait(step);
+        };
+        // What it leaves behind is the store's, which bears a thread that panics.
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut told)))
+            .map_err(|_| "the task panicked: see the log".to_owned())
+            .and_then(|outcome| outcome.map_err(|error| error.to_string()));
+        if let Some(task) = &mut *self.lock() {
+            task.outcome = Some(outcome);
+        }
     }
 
     fn show(&self) -> Value {
@@ -252,4 +264,21 @@ pub(crate) fn show_checked(checked: &Checked) -> Value {
         "problems": checked.problems,
         "first": problems,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_task_that_panicked_the_next_one_runs() {
+        let tasks = Tasks::default();
+        tasks.enter("check").unwrap();
+        assert!(tasks.enter("stats").is_err(), "one at a time");
+        tasks.work(|_| panic!("a defect"));
+        assert_eq!(tasks.show()["state"], "failed");
+        tasks.enter("stats").unwrap();
+        tasks.work(|_| Ok(json!(7)));
+        assert_eq!(tasks.show()["answer"], 7);
+    }
 }
