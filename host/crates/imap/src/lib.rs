@@ -35,6 +35,7 @@ mod name;
 mod output;
 mod parse;
 mod pattern;
+mod rows;
 mod search;
 mod section;
 mod sequence;

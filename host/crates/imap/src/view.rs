@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 
 use mail::{MailboxId, ModSeq, Uid};
 
-use crate::ask::{Changes, FlagChange, Mode, Row, Selected};
+use crate::ask::{Changes, FlagChange, Mode, Selected};
 use crate::output::Output;
+use crate::rows::Rows;
 use crate::sequence::UidList;
 use crate::{Flags, Keyword, Keywords};
 
@@ -31,7 +32,7 @@ pub(crate) struct View {
     pub(crate) mode: Mode,
     /// The highest change that is in `rows`.
     pub(crate) modseq: ModSeq,
-    rows: Vec<Row>,
+    rows: Rows,
     /// Gone from the mailbox, still in `rows`.
     gone: BTreeSet<Uid>,
     /// Flags changed by others, not yet told.
@@ -65,13 +66,12 @@ impl View {
             mode: selected.mode,
             modseq: selected.modseq,
             told: selected.rows.len(),
-            rows: selected.rows,
+            rows: Rows::new(selected.rows),
             gone: BTreeSet::new(),
             changed: BTreeSet::new(),
             keywords: Vec::new(),
             modseqs: false,
         };
-        view.rows.sort_unstable_by_key(|row| row.uid);
         for position in 0..view.rows.len() {
             let keywords = view.rows[position].keywords.clone();
             view.learn(&keywords);
@@ -89,7 +89,7 @@ impl View {
         self.modseqs
     }
 
-    pub(crate) fn rows(&self) -> &[Row] {
+    pub(crate) const fn rows(&self) -> &Rows {
         &self.rows
     }
 
@@ -104,7 +104,7 @@ impl View {
 
     /// The position of a message.
     pub(crate) fn position(&self, uid: Uid) -> Option<usize> {
-        self.rows.binary_search_by_key(&uid, |row| row.uid).ok()
+        self.rows.position(uid)
     }
 
     /// The number of the first message that was not seen.
@@ -121,7 +121,7 @@ impl View {
         for row in changes.rows {
             match self.position(row.uid) {
                 Some(position) => {
-                    let known = &mut self.rows[position];
+                    let known = self.rows.at_mut(position);
                     let same = (known.flags, &known.keywords) == (row.flags, &row.keywords);
                     // To and fro between two looks: the sequence is news all the same.
                     if !same || self.modseqs && known.modseq != row.modseq {
@@ -159,7 +159,7 @@ impl View {
     /// Flags changed by this session, which tells the client itself.
     pub(crate) fn set_flags(&mut self, change: &FlagChange) {
         if let Some(position) = self.position(change.uid) {
-            let row = &mut self.rows[position];
+            let row = self.rows.at_mut(position);
             row.flags = change.flags;
             row.keywords = change.keywords.clone();
             row.modseq = change.modseq;
@@ -187,18 +187,12 @@ impl View {
         let mut updates = Updates::default();
         if expunges == Expunges::Told && !self.gone.is_empty() {
             let gone = std::mem::take(&mut self.gone);
-            let mut position = 0;
-            let mut kept = 0;
-            self.rows.retain(|row| {
-                position += 1;
-                let stays = !gone.contains(&row.uid);
-                // What the client was never told of, it need not be told to forget.
-                if !stays && position <= self.told {
-                    updates.expunges.push(kept + 1);
-                }
-                kept += usize::from(stays);
-                stays
-            });
+            let positions: Vec<usize> = gone.iter().filter_map(|uid| self.position(*uid)).collect();
+            // What the client was never told of, it need not be told to forget.
+            let told = positions.iter().take_while(|at| **at < self.told);
+            let numbers = told.enumerate().map(|(before, at)| at - before + 1);
+            updates.expunges.extend(numbers);
+            self.rows.remove(&positions);
             self.changed.retain(|uid| !gone.contains(uid));
             self.told -= updates.expunges.len();
         }
@@ -307,7 +301,7 @@ impl UidList for View {
     }
 
     fn first_not_below(&self, uid: u32) -> usize {
-        self.rows.partition_point(|row| row.uid.0 < uid)
+        self.rows.first_not_below(uid)
     }
 }
 

@@ -1,7 +1,7 @@
 use mail::{EmailId, Timestamp, UidValidity};
 
 use super::*;
-use crate::ask::InternalDate;
+use crate::ask::{InternalDate, Row};
 
 fn row(uid: u32, flags: Flags) -> Row {
     Row {
