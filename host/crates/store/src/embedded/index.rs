@@ -226,6 +226,9 @@ impl Indexer {
                 Err(error) => error,
             };
             tracing::error!(error = error.text, "bringing the index up to date failed");
+            if error.is_full {
+                self.progress.refused_checkpoint();
+            }
             failures += u32::from(!error.is_full);
             if failures >= TRIES {
                 self.shared

@@ -21,6 +21,8 @@ struct State {
     segment_wanted: bool,
     /// There was no room for it.
     segment_refused: bool,
+    /// There was no room for a checkpoint.
+    checkpoint_refused: bool,
     /// The segment that is written.
     last: u64,
 }
@@ -36,6 +38,7 @@ impl Progress {
                 checkpoint_wanted: false,
                 segment_wanted: false,
                 segment_refused: false,
+                checkpoint_refused: false,
                 last,
             }),
             moved: Condvar::new(),
@@ -55,6 +58,12 @@ impl Progress {
     /// The index is durable up to here.
     pub(crate) fn reached(&self, checkpoint: CheckpointRow) {
         self.lock().durable = checkpoint;
+        self.moved.notify_all();
+    }
+
+    /// There is no room for a checkpoint. It is tried again, but not everybody waits for that.
+    pub(crate) fn refused_checkpoint(&self) {
+        self.lock().checkpoint_refused = true;
         self.moved.notify_all();
     }
 
@@ -105,7 +114,7 @@ impl Progress {
     }
 
     /// Waits until `is_there` says so of (durable, last), asking for it; `false`: given up,
-    /// because `gives_up` said so.
+    /// because `gives_up` said so or because there is no room for it.
     pub(crate) fn wait(
         &self,
         wish: Wish,
@@ -114,11 +123,15 @@ impl Progress {
     ) -> bool {
         let mut state = self.lock();
         state.segment_refused = false;
+        state.checkpoint_refused = false;
         loop {
             if is_there(state.durable, state.last) {
                 return true;
             }
-            let is_refused = wish == Wish::Segment && state.segment_refused;
+            let is_refused = match wish {
+                Wish::Checkpoint => state.checkpoint_refused,
+                Wish::Segment => state.segment_refused,
+            };
             if is_refused || gives_up() {
                 state.segment_wanted = false;
                 return false;

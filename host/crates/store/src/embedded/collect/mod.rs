@@ -395,7 +395,12 @@ impl Collector {
             |durable, _| durable.sequence + 1 >= next,
             || self.is_ended(),
         );
-        if is_durable { Ok(()) } else { Err(Halt::Ended) }
+        match is_durable {
+            true => Ok(()),
+            false if self.is_ended() => Err(Halt::Ended),
+            // No room for a checkpoint: both places stay until there is.
+            false => Err(Halt::Later),
+        }
     }
 
     fn remove(&self, segments: &[u64]) -> Result<(), Halt> {
