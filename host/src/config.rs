@@ -8,6 +8,7 @@ mod check;
 mod directory;
 mod listeners;
 mod reference;
+mod sendmail;
 mod store;
 
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ pub use channel::{Channel, ChannelKind, ChannelTls};
 pub use directory::{Directory, DirectoryKind};
 pub use listeners::Listeners;
 pub use reference::{to_markdown, to_template};
+pub use sendmail::Sendmail;
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub directory: Directory,
     /// How people name themselves at login.
     pub login: Login,
+    /// Mail that users of this machine hand in by `postroom sendmail`.
+    pub sendmail: Sendmail,
     /// Networks whose mail is relayed without a login, as `192.0.2.0/24`. Default: none, and
     /// loopback is not in it.
     pub trusted_networks: Vec<String>,
@@ -165,6 +169,7 @@ impl Default for Config {
             store: Store::default(),
             directory: Directory::default(),
             login: Login::default(),
+            sendmail: Sendmail::default(),
             trusted_networks: Vec::new(),
             postmaster: None,
             dns: Vec::new(),
@@ -206,6 +211,7 @@ impl Config {
             &mut config.store.master_key,
             &mut config.directory.ca_file,
             &mut config.directory.bind_password_file,
+            &mut config.sendmail.socket,
         ]
         .into_iter()
         .chain(of_channels)

@@ -76,6 +76,8 @@ pub(crate) struct Plugins {
     broken: RwLock<HashSet<mail::DomainId>>,
     /// Domains whose chain was published, or could not be.
     prepared: RwLock<HashSet<mail::DomainId>>,
+    /// Where uploaded components lie.
+    folder: std::path::PathBuf,
     /// One change of a chain at a time.
     changing: Mutex<()>,
     /// What administrators are to be told; taken by who tells them.
@@ -110,6 +112,7 @@ impl Plugins {
             components: RwLock::default(),
             broken: RwLock::default(),
             prepared: RwLock::default(),
+            folder: folder.clone(),
             changing: Mutex::new(()),
             notices: std::sync::Mutex::new(Some(notices)),
         };

@@ -82,6 +82,8 @@ impl Server {
         let certificates = certificates(&settings.config)?;
         let listeners = listen::bind_all(&site)?;
         let admin_listener = admin::bind(&settings.config.admin_socket())?;
+        let sendmail_socket = settings.config.sendmail.socket.as_deref();
+        let sendmail_listener = sendmail_socket.map(admin::handin::bind).transpose()?;
         let (trigger, shutdown) = net::shutdown();
         let trigger = Arc::new(trigger);
         let mut tasks = JoinSet::new();
@@ -121,6 +123,13 @@ impl Server {
                 gate.clone(),
                 shutdown.clone(),
             ));
+        }
+        if let Some(listener) = sendmail_listener {
+            let (api, shutdown) = (api.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                admin::handin::serve(listener, api, shutdown).await;
+                Ok(())
+            });
         }
         let admin_shutdown = shutdown.clone();
         tasks.spawn(async move {
@@ -188,6 +197,9 @@ impl Server {
         let socket = self.site.settings().config.admin_socket();
         if let Err(error) = std::fs::remove_file(&socket) {
             tracing::debug!(%error, "the admin socket was gone");
+        }
+        if let Some(socket) = &self.site.settings().config.sendmail.socket {
+            let _ = std::fs::remove_file(socket);
         }
         let site = Arc::clone(&self.site);
         let closed = tokio::task::spawn_blocking(move || {

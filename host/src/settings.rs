@@ -87,6 +87,10 @@ fn fixed(now: &Config, wanted: &Config) -> Vec<&'static str> {
         ("dns", now.dns != wanted.dns),
         ("directory", now.directory != wanted.directory),
         ("login", now.login != wanted.login),
+        (
+            "sendmail.socket",
+            now.sendmail.socket != wanted.sendmail.socket,
+        ),
         ("program", now.program != wanted.program),
         ("file", now.file != wanted.file),
         ("limits.disk_reserve", reserve(now) != reserve(wanted)),

@@ -22,6 +22,17 @@ pub struct Slapd {
     folder: TempDir,
     port: u16,
     child: Option<Child>,
+    scheme: &'static str,
+    form: Form,
+}
+
+/// How it is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `slapd.conf`, with `packaging/postroom.schema`.
+    File,
+    /// `cn=config`, with `packaging/postroom.ldif`.
+    Online,
 }
 
 impl Slapd {
@@ -37,26 +48,58 @@ impl Slapd {
     /// slapd is not installed, or does not take the entries.
     #[track_caller]
     pub fn start_with(configuration: &str, entries: &str) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("postroom-slapd-")
-            .tempdir()
-            .expect("a temporary folder");
+        let folder = folder();
         let root = folder.path();
-        std::fs::create_dir(root.join("db")).expect("the folder is ours");
         std::fs::write(root.join("slapd.conf"), conf(root, configuration)).expect("ours");
+        Self::begin(folder, Form::File, "ldap", entries)
+    }
+
+    /// That takes nothing but TLS, with a certificate of its own: [`Slapd::certificate`].
+    #[track_caller]
+    pub fn start_over_tls(entries: &str) -> Self {
+        let folder = folder();
+        let root = folder.path();
+        make_certificate(root);
+        let tls = format!(
+            "TLSCertificateFile {0}/certificate.pem\nTLSCertificateKeyFile {0}/key.pem\nsecurity tls=128",
+            root.display()
+        );
+        std::fs::write(root.join("slapd.conf"), conf(root, &tls)).expect("ours");
+        Self::begin(folder, Form::File, "ldaps", entries)
+    }
+
+    /// Configured by `cn=config`, into which the schema is loaded as an operator loads it.
+    #[track_caller]
+    pub fn start_online(entries: &str) -> Self {
+        let folder = folder();
+        let root = folder.path();
+        std::fs::create_dir(root.join("conf")).expect("the folder is ours");
+        std::fs::write(root.join("config.ldif"), online(root)).expect("ours");
+        run(Command::new(program("slapadd"))
+            .args(["-n", "0", "-F"])
+            .arg(root.join("conf"))
+            .arg("-l")
+            .arg(root.join("config.ldif")));
+        Self::begin(folder, Form::Online, "ldap", entries)
+    }
+
+    #[track_caller]
+    fn begin(folder: TempDir, form: Form, scheme: &'static str, entries: &str) -> Self {
+        let root = folder.path();
         let reader = format!(
             "\ndn: {READER}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\nuserPassword: {SECRET}\n"
         );
         std::fs::write(root.join("entries.ldif"), format!("{entries}\n{reader}")).expect("ours");
         run(Command::new(program("slapadd"))
-            .arg("-f")
-            .arg(root.join("slapd.conf"))
-            .arg("-l")
+            .args(form.arguments(root))
+            .args(["-n", "1", "-l"])
             .arg(root.join("entries.ldif")));
         let mut slapd = Self {
             folder,
             port: 0,
             child: None,
+            scheme,
+            form,
         };
         slapd.launch();
         slapd
@@ -73,10 +116,10 @@ impl Slapd {
                 self.port
             };
             let log = std::fs::File::create(self.folder.path().join("log")).expect("ours");
+            let url = format!("{}://127.0.0.1:{port}", self.scheme);
             let mut child = Command::new(program("slapd"))
-                .arg("-f")
-                .arg(self.folder.path().join("slapd.conf"))
-                .args(["-h", &format!("ldap://127.0.0.1:{port}"), "-d", "0"])
+                .args(self.form.arguments(self.folder.path()))
+                .args(["-h", &url, "-d", "0"])
                 .stdout(Stdio::null())
                 .stderr(log)
                 .spawn()
@@ -104,7 +147,12 @@ impl Slapd {
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("ldap://{}", self.address())
+        format!("{}://{}", self.scheme, self.address())
+    }
+
+    /// The certificate of [`Slapd::start_over_tls`], which vouches for itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
     }
 
     /// Where it is.
@@ -137,6 +185,64 @@ impl Drop for Slapd {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+impl Form {
+    fn arguments(self, root: &Path) -> [PathBuf; 2] {
+        match self {
+            Self::File => ["-f".into(), root.join("slapd.conf")],
+            Self::Online => ["-F".into(), root.join("conf")],
+        }
+    }
+}
+
+#[track_caller]
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("postroom-slapd-").tempdir();
+    let folder = folder.expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("db")).expect("the folder is ours");
+    folder
+}
+
+/// A certificate for 127.0.0.1 that is its own authority, and its key.
+#[track_caller]
+pub fn make_certificate(folder: &Path) {
+    let config = folder.join("openssl.cnf");
+    let text = "[req]\ndistinguished_name = name\nx509_extensions = server\nprompt = no\n[name]\nCN = slapd\n\
+                [server]\nsubjectAltName = IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n";
+    std::fs::write(&config, text).expect("the folder is ours");
+    run(Command::new(program("openssl"))
+        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
+        .args(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-config"])
+        .arg(&config)
+        .arg("-keyout")
+        .arg(folder.join("key.pem"))
+        .arg("-out")
+        .arg(folder.join("certificate.pem")));
+}
+
+/// The configuration as entries, with the schema that is shipped for it.
+fn online(root: &Path) -> String {
+    let schema = repository().join("packaging/postroom.ldif");
+    let root = root.display();
+    format!(
+        "dn: cn=config\nobjectClass: olcGlobal\ncn: config\nolcPidFile: {root}/pid\n\n\
+         dn: cn=module{{0}},cn=config\nobjectClass: olcModuleList\ncn: module{{0}}\n\
+         olcModulePath: /usr/lib/ldap\nolcModuleLoad: back_mdb\n\n\
+         dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n\n\
+         include: file:///etc/ldap/schema/core.ldif\n\n\
+         include: file:///etc/ldap/schema/cosine.ldif\n\n\
+         include: file:///etc/ldap/schema/inetorgperson.ldif\n\n\
+         include: file://{}\n\n\
+         dn: olcDatabase={{1}}mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\n\
+         olcDatabase: {{1}}mdb\nolcSuffix: {SUFFIX}\nolcDbDirectory: {root}/db\nolcDbMaxSize: 268435456\n\
+         olcDbNoSync: TRUE\nolcRootDN: {ADMIN}\nolcRootPW: {SECRET}\n\
+         olcDbIndex: objectClass,entryUUID,modifyTimestamp,mail,uid eq\n\
+         olcLimits: dn.exact=\"{READER}\" size=unlimited\n\
+         olcAccess: {{0}}to attrs=userPassword by anonymous auth by * none\n\
+         olcAccess: {{1}}to * by dn.exact=\"{READER}\" read by anonymous auth by * none\n",
+        schema.display()
+    )
 }
 
 fn conf(root: &Path, more: &str) -> String {

@@ -206,6 +206,36 @@ impl Caller {
         Ok(reached)
     }
 
+    /// Every domain whose mail the caller may trace: those that are administered, and those whose
+    /// postmaster the caller is.
+    pub(crate) async fn traced_domains(&self, api: &Api) -> Result<Vec<Reach>, ApiError> {
+        let mut reached = self.domains(api).await?;
+        let Self::Person(signed) = self else {
+            return Ok(reached);
+        };
+        for domain in api.site.directory.domains().await? {
+            let is_reached = reached.iter().any(|reach| reach.domain.id == domain.id);
+            if !is_reached && self.is_one_of(api, &domain.postmaster).await? {
+                let by = Principal::DomainAdministrator(signed.person.id);
+                reached.push(Reach { domain, by });
+            }
+        }
+        Ok(reached)
+    }
+
+    /// One domain whose mail is to be traced, by the text of a query.
+    pub(crate) async fn trace_named(&self, api: &Api, name: &str) -> Result<Reach, ApiError> {
+        let name = super::domains::parse(name)?;
+        if let (Self::Person(signed), Some(domain)) =
+            (self, known(api.site.directory.domain(&name).await)?)
+            && self.is_one_of(api, &domain.postmaster).await?
+        {
+            let by = Principal::DomainAdministrator(signed.person.id);
+            return Ok(Reach { domain, by });
+        }
+        self.administer(api, &name).await
+    }
+
     /// What is outside of the caller's reach: `what` is a kind and a name, as for
     /// [`ApiError::not_found`], and the answer is that one.
     pub(crate) fn hidden(&self, what: impl std::fmt::Display) -> ApiError {
@@ -228,17 +258,30 @@ impl Caller {
         let Self::Person(signed) = self else {
             return Ok(None);
         };
-        for address in &domain.administrators {
+        let is_one = self.is_one_of(api, &domain.administrators).await?;
+        Ok(is_one.then_some(Principal::DomainAdministrator(signed.person.id)))
+    }
+
+    /// Does one of the addresses belong to the caller?
+    async fn is_one_of(
+        &self,
+        api: &Api,
+        addresses: impl IntoIterator<Item = &Mailbox>,
+    ) -> Result<bool, ApiError> {
+        let Self::Person(signed) = self else {
+            return Ok(false);
+        };
+        for address in addresses {
             let home = known(api.site.directory.domain(address.domain()).await)?;
             let Some(home) = home.filter(|home| home.id == signed.domain.id) else {
                 continue;
             };
             let person = find_person(api, &home, address).await?;
             if person.is_some_and(|person| person.id == signed.person.id) {
-                return Ok(Some(Principal::DomainAdministrator(signed.person.id)));
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 }
 

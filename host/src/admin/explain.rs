@@ -1,7 +1,7 @@
 //! `/v1/explain/ADDRESS`: the intake's own steps in a dry run. `/v1/explain-login/NAME`: the login
 //! way without the password.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::{Path, Query, State};
@@ -89,6 +89,16 @@ async fn own_part(
     sentences: &mut Vec<StepSentence>,
     targets: Vec<Target>,
 ) -> Result<Vec<String>, ApiError> {
+    // What another domain's plugins say of the recipient is that domain's.
+    let mut foreign = BTreeSet::new();
+    for id in sentences.iter().filter_map(|sentence| sentence.of) {
+        if let Some(domain) = api.site.directory.known_domain(id)
+            && caller.is_foreign(api, &domain.name).await?
+        {
+            foreign.insert(id);
+        }
+    }
+    sentences.retain(|sentence| sentence.of.is_none_or(|id| !foreign.contains(&id)));
     let mut leads_away = false;
     for sentence in sentences.iter().filter(|s| s.step == ENTERS) {
         let name = sentence.text.split(' ').next().unwrap_or_default();
@@ -104,10 +114,10 @@ async fn own_part(
         entered += usize::from(sentence.step == ENTERS);
         entered < 2 || !sentence.step.starts_with("route.")
     });
-    sentences.push(StepSentence {
-        step: "route".to_owned(),
-        text: "it goes on into another domain, whose decisions are not shown".to_owned(),
-    });
+    sentences.push(StepSentence::new(
+        "route",
+        "it goes on into another domain, whose decisions are not shown".to_owned(),
+    ));
     let mut shown = Vec::new();
     for target in &targets {
         let (Target::Mailbox { address, .. } | Target::Option { address, .. }) = target else {

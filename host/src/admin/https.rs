@@ -25,7 +25,7 @@ use net::Connection;
 
 use super::caller::Signed;
 use super::session::{self, lifetime};
-use super::{Api, ApiError, Caller, error, router};
+use super::{Api, ApiError, Caller, error, queue, router};
 use crate::listen::SignIn;
 use crate::site;
 
@@ -131,10 +131,10 @@ async fn admitted(
     let most = if (method, path) == (&Method::POST, session::LOGIN) {
         limits::HTTP_LOGIN_BODY
     } else {
-        let most = if (method, path) == (&Method::POST, "/v1/plugins") {
-            limits::HTTP_UPLOAD
-        } else {
-            limits::HTTP_BODY
+        let most = match (method, path) {
+            (&Method::POST, "/v1/plugins") => limits::HTTP_UPLOAD,
+            (&Method::POST, "/v1/queue/import") => queue::transfer::most_bytes(api),
+            _ => limits::HTTP_BODY,
         };
         let token = bearer(request.headers())?;
         let signed = known(api, transport, token.expose_secret()).await?;

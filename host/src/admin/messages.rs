@@ -1,13 +1,14 @@
 //! `/v1/messages`: mail handed in on this machine.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use mail::Reply;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::handin::LocalUser;
 use super::{Api, ApiError};
 use crate::intake::local::{Local, Refusal, submit};
 
@@ -27,10 +28,18 @@ pub(super) struct Handed {
 
 pub(super) async fn send(
     State(api): State<Api>,
+    user: Option<Extension<LocalUser>>,
     Query(handed): Query<Handed>,
     message: Bytes,
 ) -> Result<Json<Value>, ApiError> {
+    let user = user.map(|Extension(user)| user);
+    if let Some(user) = &user {
+        let settings = api.site.settings();
+        let any_sender = &settings.config.sendmail.any_sender;
+        user.check(&handed.from, &api.site.hostname, any_sender)?;
+    }
     let local = Local {
+        by: user.as_ref().map(LocalUser::text),
         from: &handed.from,
         name: &handed.name,
         recipients: handed.to.lines().map(str::to_owned).collect(),

@@ -17,6 +17,7 @@ mod domains;
 mod error;
 mod explain;
 mod groups;
+pub(crate) mod handin;
 mod https;
 mod messages;
 mod moving;
@@ -28,6 +29,7 @@ mod routes;
 mod session;
 mod status;
 mod tokens;
+mod trace;
 mod trail;
 mod upkeep;
 mod users;
@@ -135,4 +137,4 @@ pub(crate) async fn serve(listener: UnixListener, api: Api, mut shutdown: Shutdo
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

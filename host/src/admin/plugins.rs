@@ -86,6 +86,37 @@ pub(super) async fn install(
     })))
 }
 
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(plugin): Path<String>,
+    Query(of): Query<Of>,
+) -> Result<Json<Value>, ApiError> {
+    let reach = match &of.domain {
+        Some(domain) => Some(caller.administer_named(&api, domain).await?),
+        None if caller.is_site() => None,
+        None => Some(only(administered(&api, &caller).await?)?),
+    };
+    let (by, tenant) = match &reach {
+        Some(reach) => (reach.by, reach.tenant()),
+        None => (Principal::Site, Tenant::HOST),
+    };
+    let domains = api.site.directory.domains().await?;
+    let all: Vec<_> = domains
+        .iter()
+        .map(|domain| (domain.tenant(), domain.name.to_string()))
+        .collect();
+    let removed = api
+        .site
+        .plugins
+        .uninstall(by, tenant, &plugin, &all)
+        .await?;
+    let (name, version) = (&removed.name, &removed.version);
+    Ok(Json(
+        json!({ "message": format!("Removed {name}@{version}"), "digest": removed.digest }),
+    ))
+}
+
 /// The domains of an administrator; who has none has no business here.
 async fn administered(api: &Api, caller: &Caller) -> Result<Vec<Reach>, ApiError> {
     let reached = caller.domains(api).await?;

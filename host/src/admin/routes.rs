@@ -10,7 +10,8 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::{
-    Api, aliases, domains, explain, groups, plugins, queue, session, status, trail, upkeep, users,
+    Api, aliases, domains, explain, groups, plugins, queue, session, status, trace, trail, upkeep,
+    users,
 };
 
 /// Who may make a call, about objects within reach: see [`super::caller`].
@@ -42,6 +43,9 @@ pub(super) struct Route {
 
 /// The body of an upload.
 pub(super) const COMPONENT: &str = "(the bytes of the component)";
+
+/// The body of an import.
+pub(super) const FILE: &str = "(the bytes of the file)";
 
 macro_rules! routes {
     ($($role:ident $method:ident $path:literal $(? $query:literal)? $(= $body:expr)? => $handler:path, $about:literal;)*) => {
@@ -140,6 +144,8 @@ routes! {
         "The plugins that a domain can bind: those that come with the server, the operator's, its own. `postroom plugin list`";
     Administrator post "/v1/plugins" ? "domain={domain}" = COMPONENT => plugins::install,
         "Checks a component and keeps it, for that domain alone; without `domain` the operator's are for all. `postroom plugin install`";
+    Administrator delete "/v1/plugins/{plugin}" ? "domain={domain}" => plugins::remove,
+        "Takes away a component that the domain brought, unless one of its chains has it; without `domain`, one of the operator's. `postroom plugin remove`";
     Administrator get "/v1/domains/{domain}/plugins" => plugins::chain,
         "The bindings that run, and those that wait for `deploy`. `postroom plugin list DOMAIN`";
     Administrator post "/v1/domains/{domain}/plugins" = r#"{"plugin": "{plugin}", "order": 50, "config": {}}"# => plugins::bind,
@@ -151,14 +157,27 @@ routes! {
     Administrator post "/v1/domains/{domain}/plugins/rollback" => plugins::rollback,
         "Goes back to the chain before. `postroom plugin rollback`";
 
-    Administrator get "/v1/queue" ? "domain={domain}" => queue::list,
-        "What waits; without `domain`, of every domain that one administers. `postroom queue list`";
+    Administrator get "/v1/queue" ? "domain={domain}&state=parked" => queue::list,
+        "What waits; without `domain`, of every domain that one administers. Filters, all of which must fit: `channel`, `to` and `from` (address or domain), `state` (waiting, working, parked, or why it is parked), `older` (`2h`, `7d`), `message`; `limit` and `after` for pages. `postroom queue list`";
+    Administrator post "/v1/queue" = r#"{"do": "retry", "dry_run": true, "filter": {"domain": "{domain}", "older": "2h"}}"# => queue::bulk,
+        "Does one thing to every entry that the filters of `GET /v1/queue` mean: `retry`, `hold`, `release` or `remove`; with `dry_run` it only says which. `postroom queue release --state quarantine`";
     Administrator get "/v1/queue/{entry}" => queue::show,
         "One entry with its attempts. `postroom queue show`";
     Administrator post "/v1/queue/{entry}/retry" => queue::retry,
         "Tries an entry now, or with `all` every one within reach. `postroom queue retry`";
+    Administrator post "/v1/queue/{entry}/hold" => queue::hold,
+        "Keeps an entry aside until it is released. `postroom queue hold`";
+    Administrator post "/v1/queue/{entry}/release" => queue::release,
+        "Lets an entry that was kept aside go on behind the step that kept it; no plugin is asked again. `postroom queue release`";
     Administrator delete "/v1/queue/{entry}" => queue::remove,
         "Removes an entry for good; nobody is told. `postroom queue remove`";
+    Site post "/v1/queue/export" = r#"{"entries": ["{entry}"]}"# => queue::transfer::export,
+        "The message of the first entry as a file, with those of the others that share its copy; `Postroom-Entries` names them. Nothing is changed. `postroom queue export`";
+    Site post "/v1/queue/import" = FILE => queue::transfer::import,
+        "Queues the message of such a file; again, nothing. `postroom queue import`";
+
+    Administrator get "/v1/trace/{entry}" ? "limit=20" => trace::show,
+        "What became of a message, a line for each step, for 14 days: by entry, envelope id, Message-ID, or address of sender or recipient. A domain's postmaster may ask too. `postroom trace`";
 
     Site post "/v1/store/stats" => upkeep::stats,
         "Begins to count what the store has and what it takes on the disk; `GET /v1/store/task` has the answer. `postroom store stats`";

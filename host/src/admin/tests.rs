@@ -74,14 +74,14 @@ struct Answer {
 
 /// A server with abc.test, whose administrator is ann, and xyz.test, which is called xyz.example
 /// too.
-pub(super) struct World {
+pub(crate) struct World {
     server: Server,
-    pub(super) api: Api,
+    pub(crate) api: Api,
     _data: tempfile::TempDir,
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut config = Config {
@@ -230,10 +230,18 @@ impl World {
             .expect("a request");
         let response = any_service::<_, ()>(app).call(request, ()).await;
         let status = response.status().as_u16();
+        let is_file = response
+            .headers()
+            .get("content-type")
+            .is_some_and(|kind| kind == "application/octet-stream");
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
             .await
             .expect("a body");
         let text = String::from_utf8_lossy(&bytes);
+        if is_file {
+            let body = Value::String(text.into_owned());
+            return Answer { status, body };
+        }
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|error| panic!("{method} {target}: {status} {text}: {error}"));
         Answer { status, body }
@@ -271,7 +279,7 @@ impl World {
         }))
     }
 
-    async fn domain(&self, name: &str) -> Arc<directory::DomainEntry> {
+    pub(crate) async fn domain(&self, name: &str) -> Arc<directory::DomainEntry> {
         let name = Domain::parse(name).expect("a name");
         self.api.site.directory.domain(&name).await.expect("there")
     }

@@ -216,6 +216,21 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Show what became of a message, a line for each step, for 14 days.
+    #[command(
+        after_help = "Administrators of a domain and its postmaster see what concerns that domain.\n\nExamples:\n  postroom trace ann@abc.test                 the last messages from and to her\n  postroom trace '<20261129.1@example.org>'   by Message-ID\n  postroom trace q1f                          by the id in Received, logs and reports\n  postroom trace w20                          by entry of the queue"
+    )]
+    Trace {
+        /// Queue id, envelope id, Message-ID, or address of sender or recipient.
+        #[arg(value_name = "ID|MESSAGE-ID|ADDRESS")]
+        what: String,
+        /// Only what this domain knows.
+        #[arg(long, value_name = "NAME")]
+        domain: Option<String>,
+        /// At most so many messages, the newest [default: 20].
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
     /// Show what would happen to mail for an address, step by step.
     #[command(
         after_help = "Examples:\n  postroom explain ann@abc.test --from bob@xyz.test\n  postroom explain --login ann@abc.test --service imap      why somebody is not let in"
@@ -598,6 +613,18 @@ pub enum PluginCommand {
         #[arg(long)]
         domain: Option<String>,
     },
+    /// Take away a component that was installed, unless a domain runs it, waits for it, or would
+    /// go back to it.
+    #[command(
+        after_help = "Examples:\n  postroom plugin remove greeter@0.1.0\n  postroom plugin remove greeter --domain abc.test"
+    )]
+    Remove {
+        /// The plugin's name (its newest version), or NAME@VERSION.
+        plugin: String,
+        /// What this domain brought [default: the operator's; for an administrator the own one].
+        #[arg(long)]
+        domain: Option<String>,
+    },
     /// Bind a plugin to a domain. It runs from the next `deploy` on.
     #[command(
         after_help = "Example:\n  postroom plugin bind abc.test domain-policy --config '{\"denied_senders\":[\"@spam.test\"]}'"
@@ -705,10 +732,19 @@ pub enum PluginCommand {
 #[derive(Debug, Clone, Subcommand)]
 pub enum QueueCommand {
     /// List what waits.
+    #[command(
+        after_help = "Examples:\n  postroom queue list --domain abc.test --state quarantine\n  postroom queue list --to example.org --older 2h\n  postroom queue list --channel deliver:autoreply"
+    )]
     List {
-        /// Only this domain.
-        #[arg(long)]
-        domain: Option<String>,
+        /// Which entries.
+        #[command(flatten)]
+        which: Which,
+        /// At most so many [default: 1000].
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// Only those behind this entry.
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
     },
     /// Show one entry with its attempts.
     Show {
@@ -716,14 +752,46 @@ pub enum QueueCommand {
         id: String,
     },
     /// Try now.
-    Retry {
-        /// Its id, or `all`.
-        id: String,
+    #[command(
+        after_help = "Examples:\n  postroom queue retry w1f\n  postroom queue retry --to example.org\n  postroom queue retry all"
+    )]
+    Retry(Entries),
+    /// Keep aside until it is released.
+    #[command(
+        after_help = "Examples:\n  postroom queue hold w1f\n  postroom queue hold --from spam.test --dry-run"
+    )]
+    Hold(Entries),
+    /// Let go on what was kept aside, behind the step that kept it: no plugin is asked again.
+    #[command(
+        after_help = "Examples:\n  postroom queue release w1f\n  postroom queue release --state quarantine --domain abc.test --dry-run"
+    )]
+    Release(Entries),
+    /// Remove for good; nobody is told.
+    #[command(
+        after_help = "Examples:\n  postroom queue remove w1f\n  postroom queue remove --state quarantine --older 7d"
+    )]
+    Remove(Entries),
+    /// Write messages into files, one for each message. They stay in the queue.
+    #[command(
+        after_help = "With --remove each entry is held, written, and removed when its file is safe on the disk. If that is cut short the entry is still there, held.\n\nExamples:\n  postroom queue export w1f\n  postroom queue export --channel smtp --folder /var/tmp/queue --remove"
+    )]
+    Export {
+        /// Which entries.
+        #[command(flatten)]
+        entries: Entries,
+        /// Where the files go.
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        folder: PathBuf,
+        /// Take out of the queue what is safely written.
+        #[arg(long, conflicts_with = "dry_run")]
+        remove: bool,
     },
-    /// Remove it for good; nobody is told.
-    Remove {
-        /// Its id.
-        id: String,
+    /// Queue the messages of such files. A file that was imported before queues nothing again.
+    #[command(after_help = "Example:\n  postroom queue import q1f-w20.mail")]
+    Import {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
     },
 }
 
@@ -747,6 +815,53 @@ pub enum StoreCommand {
     Compact,
 }
 
+/// Entries by id, or by filters.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Entries {
+    /// Their ids, or `all` within reach.
+    #[arg(required_unless_present_any = FILTERS, conflicts_with_all = FILTERS)]
+    pub ids: Vec<String>,
+    /// Which entries, instead of ids.
+    #[command(flatten)]
+    pub which: Which,
+    /// Only say which.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The options that filter.
+const FILTERS: [&str; 7] = [
+    "domain", "channel", "to", "from", "state", "older", "message",
+];
+
+/// Filters; all of them must fit.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Which entries")]
+pub struct Which {
+    /// Of this domain.
+    #[arg(long, value_name = "NAME")]
+    pub domain: Option<String>,
+    /// By this channel or stage: smtp, deliver:autoreply, route.
+    #[arg(long, value_name = "CHANNEL")]
+    pub channel: Option<String>,
+    /// For this address or domain.
+    #[arg(long, value_name = "ADDRESS|DOMAIN")]
+    pub to: Option<String>,
+    /// From this address or domain; `<>` for mail without a sender.
+    #[arg(long, value_name = "ADDRESS|DOMAIN")]
+    pub from: Option<String>,
+    /// waiting, working, parked, or why it is parked: quarantine, moderation, hold, circuit,
+    /// restored.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// At least so old: 90s, 15m, 2h, 7d.
+    #[arg(long, value_name = "AGE")]
+    pub older: Option<String>,
+    /// Of this message.
+    #[arg(long, value_name = "ID")]
+    pub message: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
@@ -765,6 +880,35 @@ mod tests {
         let remote = arguments.remote;
         assert_eq!(remote.server.as_deref(), Some("https://mail.abc.test"));
         assert_eq!(remote.login.as_deref(), Some("ann@abc.test"));
+    }
+
+    #[test]
+    fn entries_are_named_by_id_or_by_filter() {
+        let queue = |rest: &str| {
+            let line = format!("postroom queue {rest}");
+            Arguments::try_parse_from(line.split(' ')).is_ok()
+        };
+        for good in [
+            "list",
+            "list --state parked --older 2h",
+            "release w1 w2",
+            "release --state quarantine --dry-run",
+            "retry all",
+            "export --channel smtp --folder /tmp --remove",
+            "import a b",
+        ] {
+            assert!(queue(good), "{good}");
+        }
+        for bad in [
+            "release",
+            "remove --dry-run",
+            "remove w1 --state parked",
+            "export --remove",
+            "export w1 --remove --dry-run",
+            "import",
+        ] {
+            assert!(!queue(bad), "{bad}");
+        }
     }
 
     // `--config` was one argument of two types: binding a plugin with a configuration panicked.

@@ -151,6 +151,15 @@ impl Client {
         self.call(Method::POST, path, body.into()).await
     }
 
+    /// POST with a JSON body, answered by a file: what the field `Postroom-Entries` names, and the
+    /// bytes.
+    pub(crate) async fn file(&self, path: &str, body: &Value) -> anyhow::Result<(String, Bytes)> {
+        let body = serde_json::to_vec(body)?.into();
+        let answer = self.answer(Method::POST, path, body).await?;
+        let names = answer.names.context("the server sent no file")?;
+        Ok((names, answer.bytes))
+    }
+
     /// PATCH with a JSON body.
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.call(Method::PATCH, path, serde_json::to_vec(body)?.into())
@@ -163,6 +172,12 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
+        let bytes = self.answer(method, path, body).await?.bytes;
+        let value = (!bytes.is_empty()).then(|| serde_json::from_slice(&bytes));
+        Ok(value.transpose()?.unwrap_or(Value::Null))
+    }
+
+    async fn answer(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -196,8 +211,15 @@ impl Client {
     }
 }
 
+/// What the server answered well.
+struct Answer {
+    /// What is in a file that it sent.
+    names: Option<String>,
+    bytes: Bytes,
+}
+
 /// One request and its answer.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> anyhow::Result<Value>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> anyhow::Result<Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -209,11 +231,12 @@ where
         .await
         .context("the server closed the connection")?;
     let status = response.status();
+    let names = response.headers().get("postroom-entries");
+    let names = names.and_then(|names| names.to_str().ok().map(str::to_owned));
     let bytes = response.into_body().collect().await?.to_bytes();
     driver.abort();
     if status.is_success() {
-        let value = (!bytes.is_empty()).then(|| serde_json::from_slice(&bytes));
-        return Ok(value.transpose()?.unwrap_or(Value::Null));
+        return Ok(Answer { names, bytes });
     }
     let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let message = value.get("error").and_then(Value::as_str).map_or_else(

@@ -38,10 +38,8 @@ pub(crate) use progress::Progress;
 /// Runs one command against a running server.
 pub async fn run(arguments: &Arguments) -> ExitCode {
     if let Command::Sendmail { arguments: given } = &arguments.command {
-        let client = arguments
-            .load_config()
-            .map(|config| Client::at(config.admin_socket()));
-        return sendmail::run(client, given).await;
+        let client = Client::at(sendmail::socket(arguments.load_config()));
+        return sendmail::run(&client, given).await;
     }
     match dispatch(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -119,6 +117,17 @@ pub(crate) async fn ask(client: &Client, command: &Command) -> anyhow::Result<Va
         Command::Plugin { command } => plugin::run(client, command).await?,
         Command::Queue { command } => queue::run(client, command).await?,
         Command::Store { command } => store::run(client, command).await?,
+        Command::Trace {
+            what,
+            domain,
+            limit,
+        } => {
+            let limit = limit.map(|limit| limit.to_string());
+            let query = query(&[("domain", domain.as_ref()), ("limit", limit.as_ref())]);
+            client
+                .get(&format!("/v1/trace/{}{query}", segment(what)))
+                .await?
+        }
         Command::Explain {
             login: Some(login),
             service,

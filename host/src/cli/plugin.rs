@@ -16,6 +16,11 @@ pub(super) async fn run(client: &Client, command: &PluginCommand) -> anyhow::Res
             let bytes = read_component(file)?;
             client.upload(&components(domain.as_deref()), bytes).await
         }
+        PluginCommand::Remove { plugin, domain } => {
+            let query = super::query(&[("domain", domain.as_ref())]);
+            let path = format!("/v1/plugins/{}{query}", segment(plugin));
+            client.delete(&path).await
+        }
         PluginCommand::Bind {
             domain,
             plugin,

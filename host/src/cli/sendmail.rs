@@ -5,7 +5,11 @@
 
 use std::ffi::OsString;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use crate::config::{Config, Sendmail};
+use crate::local_users;
 
 use super::client::{Client, NoServer, Refused, segment};
 
@@ -31,14 +35,10 @@ struct Options {
 }
 
 /// Reads the options and standard input, and hands the message to the server.
-pub(super) async fn run(client: anyhow::Result<Client>, arguments: &[OsString]) -> ExitCode {
+pub(super) async fn run(client: &Client, arguments: &[OsString]) -> ExitCode {
     let options = match parse(arguments) {
         Ok(options) => options,
         Err(problem) => return fail(USAGE, &problem),
-    };
-    let client = match client {
-        Ok(client) => client,
-        Err(error) => return fail(TEMPORARY, &format!("{error:#}")),
     };
     let mut message = Vec::new();
     if let Err(error) = std::io::stdin().read_to_end(&mut message) {
@@ -175,15 +175,28 @@ fn up_to_dot(message: Vec<u8>) -> Vec<u8> {
 
 /// The login name of who runs this.
 fn user_name() -> String {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut entries = users
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>());
-    let own = entries.find(|entry| entry.get(2) == Some(&uid.as_str()));
-    own.and_then(|entry| entry.first().map(|name| (*name).to_owned()))
-        .or_else(|| std::env::var("LOGNAME").ok())
-        .unwrap_or_else(|| format!("uid{uid}"))
+    local_users::name_of(rustix::process::getuid().as_raw())
+}
+
+/// The socket that this user can hand in mail by: that for everybody, where there is one, else the
+/// operator's.
+pub(super) fn socket(config: anyhow::Result<Config>) -> PathBuf {
+    let (for_all, admin) = match &config {
+        Ok(config) => (config.sendmail.socket.clone(), config.admin_socket()),
+        // Not everybody may read the configuration.
+        Err(_) => (None, Config::default().admin_socket()),
+    };
+    let for_all = for_all.unwrap_or_else(|| PathBuf::from(Sendmail::SOCKET));
+    // The operator's has no rules about senders.
+    if is_usable(&admin) || !for_all.exists() {
+        return admin;
+    }
+    for_all
+}
+
+fn is_usable(socket: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    access(socket, Access::WRITE_OK).is_ok()
 }
 
 #[cfg(test)]

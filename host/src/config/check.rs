@@ -29,6 +29,10 @@ pub(super) fn reference() -> anyhow::Result<toml::Table> {
             default_domain: Some(Domain::parse("example.org")?),
             ..Default::default()
         },
+        sendmail: super::Sendmail {
+            socket: Some(super::Sendmail::SOCKET.into()),
+            ..Default::default()
+        },
         postmaster: Some(String::new()),
         head_note: Some("note".into()),
         program: vec![Program::default()],

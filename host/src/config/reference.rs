@@ -14,6 +14,7 @@ const SOURCES: &[&str] = &[
     include_str!("channel.rs"),
     include_str!("listeners.rs"),
     include_str!("directory.rs"),
+    include_str!("sendmail.rs"),
     include_str!("store.rs"),
     include_str!("../../crates/directory/src/ldap/settings.rs"),
     include_str!("../../crates/mail/src/limits.rs"),

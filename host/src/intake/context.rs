@@ -36,6 +36,19 @@ pub(crate) struct StepSentence {
     pub(crate) step: String,
     /// For people.
     pub(crate) text: String,
+    /// Whose plugin said it; nobody's where the server did, which is for the recipient's domain.
+    pub(crate) of: Option<DomainId>,
+}
+
+impl StepSentence {
+    /// What the server itself says.
+    pub(crate) fn new(step: &str, text: String) -> Self {
+        Self {
+            step: step.to_owned(),
+            text,
+            of: None,
+        }
+    }
 }
 
 /// One transaction, from MAIL to the end of data.
@@ -178,5 +191,7 @@ pub(crate) struct MessageContext<'a> {
     pub(crate) rulings: BTreeMap<DomainId, Ruling>,
     /// What was found to be undeliverable on the way.
     pub(crate) undeliverable: Vec<Undeliverable>,
+    /// Of its header, once that was looked at.
+    pub(crate) message_id: Option<String>,
     pub(crate) sentences: Vec<StepSentence>,
 }

@@ -121,7 +121,11 @@ impl DomainHooks {
             tokio::time::sleep(report.delay).await;
         }
         let mut ruling = Ruling {
-            sentences: report.calls.iter().map(sentence).collect(),
+            sentences: report
+                .calls
+                .iter()
+                .map(|call| sentence(call, self.tenant.domain()))
+                .collect(),
             edited: report.edited,
             ..Ruling::default()
         };
@@ -264,8 +268,8 @@ pub(crate) fn observe(site: &Site, tenant: Tenant, call: &CallReport) {
     }
 }
 
-/// One call, for the trace.
-pub(crate) fn sentence(call: &CallReport) -> StepSentence {
+/// One call, for the trace of the domain whose plugin it was.
+pub(crate) fn sentence(call: &CallReport, of: DomainId) -> StepSentence {
     let stamp = &call.stamp;
     let answer = match &call.answer {
         Ok(plugin::Answer::Verdict(verdict)) => describe(verdict),
@@ -286,6 +290,7 @@ pub(crate) fn sentence(call: &CallReport) -> StepSentence {
             stamp.generation,
             call.wall.as_micros()
         ),
+        of: Some(of),
     }
 }
 

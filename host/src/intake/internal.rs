@@ -9,11 +9,11 @@ use std::sync::Arc;
 use delivery::report::{Kind, ReportRequest, ReportedRecipient};
 use mail::trace::Hop;
 use mail::{
-    Body, Class, Direction, EnhancedStatus, Envelope, ForwardPath, Localpart, Mailbox, Outcome,
-    Reply, ReversePath, Timestamp, words,
+    Body, Class, Direction, DomainId, EnhancedStatus, Envelope, ForwardPath, Localpart, Mailbox,
+    Outcome, Reply, ReversePath, Timestamp, words,
 };
 use routing::{DomainFacts, Routed, Sender, Target};
-use store::{Accept, BodyRef, Piece, QueueRow};
+use store::{Accept, BodyRef, Piece, QueueRow, TraceLine};
 
 use super::context::{Fate, Mode, RecipientContext, Taken, Told, Transaction, Undeliverable};
 use super::hooks::{Ruling, StoredMessage, keep_refused};
@@ -21,12 +21,15 @@ use super::message::{data_hooks, looping::goes_round};
 use super::plan::{Plan, Planned, Vouched};
 use super::quota::Trust;
 use super::steps::run_recipient;
+use super::trace;
 use super::{is_for_postmaster, over_quota};
 use crate::site::{self, Site};
 
 /// A message made here.
 pub(crate) struct Internal {
     pub(crate) envelope: Envelope,
+    /// The domain that it is made for, if one of ours: it reads what becomes of it.
+    pub(crate) sent_by: Option<DomainId>,
     pub(crate) vouched: Vouched,
     pub(crate) recipients: Vec<Mailbox>,
     pub(crate) pieces: Vec<Piece>,
@@ -56,6 +59,8 @@ pub(crate) fn envelope(site: &Site, reverse_path: ReversePath, body: Body, utf8:
 /// A message that a report is about.
 pub(crate) struct Returned {
     pub(crate) envelope: Envelope,
+    /// The domain whose copies it is about, or whose person sent it.
+    pub(crate) sent_by: Option<DomainId>,
     /// All of it, or its beginning with at least the header.
     pub(crate) message: Vec<u8>,
     /// Bytes of all of it.
@@ -210,7 +215,7 @@ fn taken_so(
 fn make(
     site: &Site,
     transaction: &Transaction,
-    rulings: &BTreeMap<mail::DomainId, Ruling>,
+    rulings: &BTreeMap<DomainId, Ruling>,
     mail: &Internal,
 ) -> Planned {
     let sentences: Vec<_> = rulings
@@ -223,6 +228,8 @@ fn make(
         hop: Hop::Inside,
         recipients: &transaction.recipients,
         submitter: None,
+        sent_by: mail.sent_by,
+        message_id: trace::message_id(&mail.head),
         rulings,
         pieces: mail.pieces.clone(),
         sentences: &sentences,
@@ -237,17 +244,18 @@ fn make(
 /// The accept, unless nobody gets a copy: then only what the hooks wrote is kept.
 fn settle(
     site: &Site,
-    rulings: &BTreeMap<mail::DomainId, Ruling>,
+    rulings: &BTreeMap<DomainId, Ruling>,
     planned: Planned,
 ) -> (Option<Accept>, Vec<Undeliverable>) {
     if planned.is_for_somebody() {
         return (Some(planned.accept), planned.undeliverable);
     }
     keep(site, rulings);
+    trace::of_nobody(site, &planned.accept);
     (None, planned.undeliverable)
 }
 
-fn keep(site: &Site, rulings: &BTreeMap<mail::DomainId, Ruling>) {
+fn keep(site: &Site, rulings: &BTreeMap<DomainId, Ruling>) {
     for (id, ruling) in rulings {
         keep_refused(site, *id, ruling);
     }
@@ -261,7 +269,7 @@ pub(crate) fn split(
     routed: Routed,
     targets: Vec<Target>,
     pieces: Vec<Piece>,
-) -> (Accept, Vec<Undeliverable>) {
+) -> (Option<Accept>, Vec<Undeliverable>) {
     let mut taken = taken_so(site, &row.address, routed.domain, targets, Fate::default());
     taken.id = row.recipient;
     taken.original.clone_from(&row.original);
@@ -271,6 +279,8 @@ pub(crate) fn split(
         hop: Hop::Inside,
         recipients: &[taken],
         submitter: None,
+        sent_by: None,
+        message_id: None,
         rulings: &BTreeMap::new(),
         pieces,
         sentences: &[],
@@ -280,7 +290,7 @@ pub(crate) fn split(
         trust: Trust::Numbers,
     };
     let planned = plan.make();
-    (planned.accept, planned.undeliverable)
+    settle(site, &BTreeMap::new(), planned)
 }
 
 /// Writes a body made here. Large ones are synced, which may block.
@@ -368,6 +378,7 @@ pub(crate) async fn write_report(
     };
     let mail = Internal {
         envelope: envelope(site, ReversePath::Null, kind, report.utf8),
+        sent_by: about.sent_by,
         vouched: Vouched::No,
         recipients: vec![report.recipient],
         pieces: vec![body.piece()],
@@ -376,6 +387,19 @@ pub(crate) async fn write_report(
     };
     // A report that cannot be delivered itself ends here (RFC 5321 §6.1).
     Ok(Box::pin(plan(site, mail)).await.0)
+}
+
+/// That a report was made, for the trace of the message that it is about.
+pub(crate) fn report_line(report: &Accept) -> TraceLine {
+    let recipients = report.parts.iter().flat_map(|part| &part.recipients);
+    let to = recipients.map(|recipient| recipient.address.to_string());
+    let to: Vec<_> = to.collect();
+    TraceLine {
+        at: now(),
+        recipient: None,
+        step: "report".to_owned(),
+        text: format!("{} to {}", report.envelope.id, to.join(", ")),
+    }
 }
 
 /// Who reports are from.

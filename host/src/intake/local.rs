@@ -12,13 +12,15 @@ use mail::{
 };
 use routing::Sender;
 
-use super::context::{Fate, MessageContext, Mode, RecipientContext, Transaction};
+use super::context::{Fate, MessageContext, Mode, RecipientContext, StepSentence, Transaction};
 use super::steps::{run_message, run_recipient};
 use crate::listen::reply_to;
 use crate::site::{self, Site};
 
 /// What is handed in.
 pub(crate) struct Local<'a> {
+    /// Which user of this machine hands it in, for the trace.
+    pub(crate) by: Option<String>,
     /// The envelope sender; empty or `<>` for none. Without a domain it is one of this server.
     pub(crate) from: &'a str,
     /// The name beside the sender in a From that is added.
@@ -105,7 +107,12 @@ pub(crate) async fn submit(site: &Site, local: &Local<'_>) -> Result<String, Ref
         body: body.map_err(|error| Refusal::Reply(reply_to(&error)))?,
         rulings: BTreeMap::new(),
         undeliverable: Vec::new(),
-        sentences: Vec::new(),
+        message_id: None,
+        sentences: local
+            .by
+            .iter()
+            .map(|by| StepSentence::new("local", by.clone()))
+            .collect(),
     };
     let (step, reply) = run_message(&mut context).await;
     tracing::info!(envelope = %id, step, reply = %reply, "local message answered");
@@ -289,6 +296,7 @@ mod tests {
 
     fn local<'a>(message: &'a [u8], recipients: &[&str], from_header: bool) -> Local<'a> {
         Local {
+            by: None,
             from: "root",
             name: "",
             recipients: recipients.iter().map(|to| (*to).to_owned()).collect(),

@@ -18,7 +18,7 @@ mod plan;
 mod quota;
 mod recipient;
 mod steps;
-mod trace;
+pub(crate) mod trace;
 
 pub(crate) use context::{
     Fate, MessageContext, Mode, RecipientContext, StepSentence, Transaction, Undeliverable,

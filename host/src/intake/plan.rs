@@ -78,6 +78,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) recipients: &'a [Taken],
     /// The domain of the person who submits: its hooks decide about every copy.
     pub(crate) submitter: Option<DomainId>,
+    /// The domain of the person, or of the plugin, that sends it: it reads about every copy.
+    pub(crate) sent_by: Option<DomainId>,
+    /// Of its header.
+    pub(crate) message_id: Option<String>,
     /// What each domain's hooks said.
     pub(crate) rulings: &'a BTreeMap<DomainId, Ruling>,
     /// The message without our trace fields.

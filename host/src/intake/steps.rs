@@ -6,7 +6,7 @@ use std::pin::Pin;
 use mail::Reply;
 
 use super::context::{Flow, MessageContext, RecipientContext, StepSentence};
-use super::{message, recipient};
+use super::{message, recipient, trace};
 
 type StepFuture<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
 
@@ -79,7 +79,12 @@ pub(crate) async fn run_message(context: &mut MessageContext<'_>) -> (&'static s
     for step in MESSAGE {
         match (step.run)(context).await {
             Flow::Next(text) => note(&mut context.sentences, step.name, text),
-            Flow::Answer(reply) => return (step.name, reply),
+            Flow::Answer(reply) => {
+                if !reply.code().is_positive() {
+                    trace::refused(context, step.name, &reply);
+                }
+                return (step.name, reply);
+            }
         }
     }
     ("end", mail::words::TEMPORARY_TROUBLE.reply())
@@ -87,9 +92,6 @@ pub(crate) async fn run_message(context: &mut MessageContext<'_>) -> (&'static s
 
 fn note(sentences: &mut Vec<StepSentence>, step: &str, text: String) {
     if !text.is_empty() {
-        sentences.push(StepSentence {
-            step: step.to_owned(),
-            text,
-        });
+        sentences.push(StepSentence::new(step, text));
     }
 }

@@ -298,6 +298,7 @@ impl Adapter {
             body,
             rulings: BTreeMap::new(),
             undeliverable: Vec::new(),
+            message_id: None,
             sentences: Vec::new(),
         };
         let (step, reply) = run_message(&mut context).await;

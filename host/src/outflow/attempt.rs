@@ -37,6 +37,17 @@ impl Attempt<'_> {
         });
     }
 
+    /// The domain that the row belongs to; none for what leaves this server.
+    pub(super) fn own_domain(&self) -> Option<mail::DomainId> {
+        self.domain.as_ref().map(|domain| domain.id)
+    }
+
+    /// One line about the attempt as a whole, with its number.
+    fn note_end(&mut self, step: &str, text: impl std::fmt::Display) {
+        let number = self.lease.row.attempts + 1;
+        self.note(step, format!("attempt {number}: {text}"));
+    }
+
     /// The first bytes of the message, enough for its header section.
     pub(super) fn head(&self) -> store::Result<Vec<u8>> {
         self.site
@@ -57,6 +68,7 @@ impl Attempt<'_> {
     /// The message as a report is about it.
     pub(super) fn returned(&self) -> store::Result<Returned> {
         Ok(Returned {
+            sent_by: self.own_domain(),
             envelope: self.lease.row.envelope.clone(),
             message: self.head()?,
             size: self.lease.row.size,
@@ -68,11 +80,14 @@ impl Attempt<'_> {
 /// content by the time of the commit.
 const RERUNS: usize = 3;
 
+/// The time of day, as an attempt sees it.
+pub(super) type Clock = dyn Fn() -> Timestamp + Send + Sync;
+
 /// Makes the attempt for the rows of a group and settles them.
-pub(super) async fn run(site: &Site, hand: &Hand, leases: &[Lease]) {
+pub(super) async fn run(site: &Site, hand: &Hand, leases: &[Lease], clock: &Clock) {
     let mut reruns = 0;
     loop {
-        let settlements = make(site, leases).await;
+        let settlements = make(site, leases, clock).await;
         let may_rerun = leases.len() == 1 && reruns < RERUNS;
         if commit(site, hand, leases, settlements, may_rerun).await != Commit::Rerun {
             return;
@@ -88,13 +103,13 @@ fn has_acted(site: &Site, lease: &Lease) -> bool {
     row.map_or(true, |row| row.started.is_some())
 }
 
-async fn make(site: &Site, leases: &[Lease]) -> Vec<Prepared> {
+async fn make(site: &Site, leases: &[Lease], clock: &Clock) -> Vec<Prepared> {
     let mut group: Vec<Attempt<'_>> = leases
         .iter()
         .map(|lease| Attempt {
             site,
             lease,
-            now: site::now(),
+            now: clock(),
             domain: None,
             effects: Vec::new(),
             trace: Vec::new(),
@@ -105,7 +120,7 @@ async fn make(site: &Site, leases: &[Lease]) -> Vec<Prepared> {
     let mut settlements = Vec::with_capacity(group.len());
     for (attempt, (step, progress)) in group.iter_mut().zip(ends) {
         // What the attempt took counts as waited.
-        attempt.now = site::now();
+        attempt.now = clock();
         settlements.push(settlement(attempt, step, progress));
     }
     report_together(&mut group, &mut settlements).await;
@@ -226,13 +241,20 @@ async fn retry_later(
         .config
         .limits
         .retry_pause_seconds(lease.row.attempts + 1);
+    let line = TraceLine {
+        at: site::now(),
+        recipient: Some(lease.row.recipient),
+        step: "outflow.settle".to_owned(),
+        text: format!("attempt {}: deferred: {text}", lease.row.attempts + 1),
+    };
     let settled = Settled::Retry {
         due: site::now().plus_seconds(if pause == 0 { usual } else { pause }),
         status,
         text,
         delay_told: lease.row.delay_told,
     };
-    let settlement = Settlement::new(site.store.operation_id(), settled);
+    let mut settlement = Settlement::new(site.store.operation_id(), settled);
+    settlement.trace.push(line);
     if site.store.complete(lease, settlement).await.is_err()
         && let Err(error) = site.store.give_back(lease)
     {
@@ -253,20 +275,23 @@ struct Prepared {
 fn settlement(attempt: &mut Attempt<'_>, step: &'static str, progress: Progress) -> Prepared {
     let mut report = None;
     let (result, settled) = match progress {
-        Progress::Continue(actions, domain_quota) => (
-            "continued",
-            Settled::Continue {
-                actions,
-                pieces: None,
-                domain_quota,
-            },
-        ),
+        Progress::Continue(actions, domain_quota) => {
+            attempt.note_end(step, "it goes on");
+            (
+                "continued",
+                Settled::Continue {
+                    actions,
+                    pieces: None,
+                    domain_quota,
+                },
+            )
+        }
         Progress::Ended(Outcome::Done { text }) => {
-            attempt.note(step, text);
+            attempt.note_end(step, text);
             ("done", Settled::Done)
         }
         Progress::Ended(Outcome::Failed { status, text }) => {
-            attempt.note(step, format!("failed: {status} {text}"));
+            attempt.note_end(step, format!("failed: {status} {text}"));
             if is_report(attempt) {
                 ("parked", park_report(attempt, &text))
             } else {
@@ -337,7 +362,7 @@ fn deferred(
     text: String,
     told: bool,
 ) -> Settled {
-    attempt.note(step, format!("deferred: {text}"));
+    attempt.note_end(step, format!("deferred: {text}"));
     retry(attempt, status, text, told)
 }
 
@@ -364,6 +389,7 @@ const REPORT_DAYS: i64 = 7;
 
 fn park_report(attempt: &mut Attempt<'_>, text: &str) -> Settled {
     attempt.site.metrics.undeliverable_reports.inc();
+    attempt.note("park", "a report that cannot be delivered is kept aside");
     Settled::Parked(Parked {
         reason: ParkedReason::Hold,
         text: format!("a report that cannot be delivered: {text}"),
@@ -428,6 +454,10 @@ async fn report_together(group: &mut [Attempt<'_>], settlements: &mut [Prepared]
         };
         match write_report(group, settlements, &about).await {
             Ok(Some(accept)) => {
+                let line = internal::report_line(&accept);
+                for &place in &about {
+                    settlements[place].settlement.trace.push(line.clone());
+                }
                 let effects = &mut settlements[first].settlement.effects;
                 effects.push(Effect::Accept(Box::new(accept)));
                 for &place in &about[1..] {

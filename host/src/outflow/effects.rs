@@ -52,6 +52,7 @@ pub(super) async fn submit(attempt: &mut Attempt<'_>, submission: &Submission) -
     let sender = submission.reverse_path.clone();
     let mail = Internal {
         envelope: internal::envelope(attempt.site, sender, kind, utf8),
+        sent_by: attempt.own_domain(),
         // Null, or of the own domain: the plugin runtime has checked it.
         vouched: match submission.reverse_path.is_null() {
             true => Vouched::No,
@@ -80,6 +81,7 @@ pub(super) async fn forward(attempt: &mut Attempt<'_>, forward: &Forward) -> App
     };
     let mail = Internal {
         envelope: internal::envelope(attempt.site, sender, row.envelope.body, row.utf8),
+        sent_by: attempt.own_domain(),
         vouched,
         recipients: forward.recipients.clone(),
         pieces: vec![attempt.whole()],
@@ -98,6 +100,7 @@ pub(super) async fn enter(
     let row = &attempt.lease.row;
     let mail = Internal {
         envelope: row.envelope.clone(),
+        sent_by: None,
         vouched,
         recipients: vec![row.address.clone()],
         pieces: vec![attempt.whole()],
@@ -163,7 +166,7 @@ pub(super) async fn split(
     let row = &attempt.lease.row;
     let pieces = vec![attempt.whole()];
     let (accept, undeliverable) = internal::split(attempt.site, row, routed, targets, pieces);
-    if !accept.parts.is_empty() {
+    if let Some(accept) = accept {
         attempt.effects.push(Effect::Accept(Box::new(accept)));
     }
     let returned = attempt.returned().map_err(|error| unreadable(&error))?;
@@ -172,6 +175,12 @@ pub(super) async fn split(
 
 async fn send(attempt: &mut Attempt<'_>, mail: Internal) -> Applied {
     let reverse_path = mail.envelope.reverse_path.clone();
+    let to: Vec<_> = mail.recipients.iter().map(ToString::to_string).collect();
+    let sent = format!(
+        "{} from {reverse_path} to {}",
+        mail.envelope.id,
+        to.join(", ")
+    );
     let (accept, undeliverable) = internal::plan(attempt.site, mail).await;
     if let Some(accept) = accept {
         attempt.effects.push(Effect::Accept(Box::new(accept)));
@@ -179,7 +188,9 @@ async fn send(attempt: &mut Attempt<'_>, mail: Internal) -> Applied {
     let mut returned = attempt.returned().map_err(|error| unreadable(&error))?;
     // Who is told is who sends this message, not who sent the one it was made from.
     returned.envelope.reverse_path = reverse_path;
-    tell(attempt, &undeliverable, returned).await
+    tell(attempt, &undeliverable, returned).await?;
+    attempt.note("send", sent);
+    Ok(())
 }
 
 /// A report about what could not be delivered.
@@ -198,6 +209,7 @@ async fn tell(
         .await
         .map_err(|error| unreadable(&error))?;
     if let Some(report) = report {
+        attempt.trace.push(internal::report_line(&report));
         attempt.effects.push(Effect::Accept(Box::new(report)));
     }
     Ok(())

@@ -9,7 +9,9 @@ use std::time::Duration;
 use delivery::file::{FileError, FileSpec, LockedFile, MboxReader, Postmark, TakenBack};
 use mail::{Access, Outcome, words};
 use plugin::{FileAppend, FileContent};
-use store::{Content, Lease, Parked, ParkedReason, QueueRow, Settled, Settlement, Source, Started};
+use store::{
+    Content, Lease, Parked, ParkedReason, QueueRow, Settled, Settlement, Source, Started, TraceLine,
+};
 
 use super::attempt::{Attempt, unreadable};
 use super::effects::Applied;
@@ -78,6 +80,17 @@ enum Found {
     Changed,
 }
 
+impl Found {
+    /// For the trace.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Clean => "a delivery was cut by a stop of the server: it is made again",
+            Self::Whole => "a delivery was whole when the server stopped",
+            Self::Changed => "kept aside: somebody changed the file of an interrupted delivery",
+        }
+    }
+}
+
 /// Looks at every file that an attempt was writing when the server died, before any new attempt
 /// is made: once somebody has appended behind half a message, it could not be taken back. The
 /// last one to begin is looked at first, since a file is cut from its end. What was found is
@@ -108,7 +121,14 @@ pub(super) async fn recover_all(site: &Site) {
     for (length, lease) in open {
         let found = look(site, &lease.row, length).await;
         tracing::info!(row = %lease.row.id, ?found, "an interrupted delivery to a file");
-        let settlement = Settlement::new(site.store.operation_id(), settled(&lease, found));
+        let settled = settled(&lease, found);
+        let mut settlement = Settlement::new(site.store.operation_id(), settled);
+        settlement.trace.push(TraceLine {
+            at: site::now(),
+            recipient: Some(lease.row.recipient),
+            step: "outflow.recovery".to_owned(),
+            text: found.text().to_owned(),
+        });
         if let Err(error) = site.store.complete(&lease, settlement).await {
             tracing::error!(row = %lease.row.id, %error, "an interrupted delivery could not be settled");
             give_back(site, &lease);

@@ -147,15 +147,25 @@ fn go_together(one: &Lease, other: &Lease) -> bool {
 async fn work(site: Arc<Site>, hand: Arc<Hand>, leases: Vec<Lease>) {
     let working = {
         let (site, hand, leases) = (Arc::clone(&site), Arc::clone(&hand), leases.clone());
-        contained(async move { attempt::run(&site, &hand, &leases).await })
+        async move { attempt::run(&site, &hand, &leases, &site::now).await }
     };
-    if let Err(error) = working.await {
+    finish(&site, &hand, &leases, working).await;
+}
+
+/// Works on a group to the end, whatever that is.
+async fn finish(
+    site: &Site,
+    hand: &Hand,
+    leases: &[Lease],
+    working: impl Future<Output = ()> + Send + 'static,
+) {
+    if let Err(error) = contained(working).await {
         tracing::error!(%error, rows = leases.len(), "a delivery attempt broke off");
-        for lease in &leases {
-            attempt::broke_off(&site, &hand.newest(lease)).await;
+        for lease in leases {
+            attempt::broke_off(site, &hand.newest(lease)).await;
         }
     }
-    hand.put_down(&leases);
+    hand.put_down(leases);
 }
 
 /// Runs it as a task of its own: a panic stays in it, and it ends where this is cut short.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use mail::{Outcome, words};
 use store::{Quota, Work};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::ATTEMPT;
 use super::attempt::Attempt;
@@ -66,23 +66,28 @@ pub(super) async fn run(group: &mut [Attempt<'_>]) -> Vec<(&'static str, Progres
     ends.into_iter().map(end).collect()
 }
 
+/// What an attempt does, until its time is over: then it is made again later.
+pub(super) async fn bounded<T>(
+    deadline: Instant,
+    work: impl Future<Output = T>,
+) -> Result<T, Box<Outcome>> {
+    let done = timeout_at(deadline, work).await;
+    done.map_err(|_| Box::new(words::ATTEMPT_TOO_LONG.outcome_with(&[])))
+}
+
 async fn each(attempt: &mut Attempt<'_>) -> Option<(&'static str, Progress)> {
     let is_remote = matches!(attempt.lease.row.work, Work::Remote { .. });
     let site = attempt.site;
+    let deadline = Instant::now() + ATTEMPT;
     let _place = match is_remote {
         true => None,
         false => site.places.option().await,
     };
     for (name, step) in EACH {
-        match timeout(ATTEMPT, step(attempt)).await {
+        match bounded(deadline, step(attempt)).await {
             Ok(Progress::Next) => {}
             Ok(ended) => return Some((name, ended)),
-            Err(_) => {
-                return Some((
-                    name,
-                    Progress::Ended(words::ATTEMPT_TOO_LONG.outcome_with(&[])),
-                ));
-            }
+            Err(outcome) => return Some((name, Progress::Ended(*outcome))),
         }
     }
     (!is_remote).then(|| {

@@ -1,11 +1,16 @@
-//! What goes together.
+//! What goes together, and how attempts end; with a clock that the test moves.
+
+mod simulated;
 
 use mail::{
-    Body, Direction, DomainId, Envelope, EnvelopeId, Mailbox, RecipientId, ReversePath, Timestamp,
+    Body, Class, Direction, DomainId, Envelope, EnvelopeId, Mailbox, Outcome, RecipientId,
+    ReversePath, Timestamp,
 };
 use store::{ContentId, Lease, QueueId, QueueRow, QueueState, Work};
+use tokio::time::Instant;
 
-use super::{contained, groups};
+use super::steps::bounded;
+use super::{ATTEMPT, contained, groups};
 
 /// A lease of a row for `address`, of the message with the number `content`.
 pub(super) fn lease(id: u64, address: &str, content: u64) -> Lease {
@@ -107,4 +112,17 @@ async fn an_attempt_ends_where_it_is_cut_short() {
     let cut = tokio::time::timeout(std::time::Duration::from_millis(20), contained(endless)).await;
     assert!(cut.is_err(), "it goes on for ever");
     assert!((&mut free).await.is_err(), "what it held is free");
+}
+
+#[tokio::test]
+async fn an_attempt_whose_time_is_over_is_made_again() {
+    assert_eq!(ATTEMPT.as_secs(), 3600);
+    let ended = bounded(Instant::now(), std::future::pending::<()>()).await;
+    let outcome = ended.expect_err("it goes on for ever");
+    let Outcome::Deferred { status, .. } = *outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(status.class(), Class::Transient);
+    let deadline = Instant::now() + ATTEMPT;
+    assert_eq!(bounded(deadline, async { 7 }).await, Ok(7));
 }

@@ -130,6 +130,7 @@ async fn write(
     let utf8 = message.recipients.iter().any(Mailbox::is_utf8);
     let mail = Internal {
         envelope: internal::envelope(site, ReversePath::Null, kind, utf8),
+        sent_by: Some(domain.id),
         vouched: Vouched::No,
         recipients: message.recipients,
         pieces: vec![body.piece()],

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use mail::{Access, Principal, Tenant};
-use plugin::{BindingSpec, Digest, Grants};
+use plugin::{BindingSpec, ChainSpec, Digest, Grants};
 
 use super::{Component, Plugins, PoisonError, state};
 use crate::admin::ApiError;
@@ -40,6 +40,100 @@ impl Plugins {
         self.write(by, tenant, vec![(UPLOADS, state::json(&own)?)])
             .await?;
         Ok(self.know(&installed))
+    }
+
+    /// Takes away what was brought: `NAME` (the newest version) or `NAME@VERSION`, of a domain or,
+    /// with [`Tenant::HOST`], of the operator. What a chain runs, waits for, or would go back to
+    /// stays. `all` are the domains of this server.
+    pub(crate) async fn uninstall(
+        &self,
+        by: Principal,
+        tenant: Tenant,
+        plugin: &str,
+        all: &[(Tenant, String)],
+    ) -> Result<Component, ApiError> {
+        let _changing = self.changing.lock().await;
+        let component = self.brought(tenant, plugin)?;
+        let digest = component.digest;
+        for (domain, name) in all {
+            let is_meant = *domain == tenant
+                || (tenant == Tenant::HOST && !self.uploads(*domain)?.contains(&digest));
+            if is_meant && let Some(why) = self.use_of(*domain, digest)? {
+                return Err(ApiError::conflict(format!(
+                    "{}@{} {why} {name}",
+                    component.name, component.version
+                )));
+            }
+        }
+        let mut own = self.uploads(tenant)?;
+        own.retain(|known| *known != digest);
+        self.write(by, tenant, vec![(UPLOADS, state::json(&own)?)])
+            .await?;
+        let mut owners = vec![Tenant::HOST];
+        owners.extend(all.iter().map(|(domain, _)| *domain));
+        for owner in owners {
+            if self.uploads(owner)?.contains(&digest) {
+                return Ok(component);
+            }
+        }
+        self.forget(&component);
+        Ok(component)
+    }
+
+    /// What a domain or the operator brought under this name.
+    fn brought(&self, tenant: Tenant, plugin: &str) -> Result<Component, ApiError> {
+        let own = self.uploads(tenant)?;
+        match self.find(tenant, plugin) {
+            Ok(found) if own.contains(&found.digest) => Ok(found),
+            Ok(found) if found.bundled => Err(ApiError::conflict(format!(
+                "{}@{} comes with the server: take it off a domain with `postroom plugin unbind`",
+                found.name, found.version
+            ))),
+            Ok(found) => Err(ApiError::conflict(format!(
+                "{}@{} is the operator's: name a version of your own, as `postroom plugin list` shows them",
+                found.name, found.version
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a domain uses a component, as the middle of a sentence.
+    fn use_of(&self, tenant: Tenant, digest: Digest) -> Result<Option<&'static str>, ApiError> {
+        let has = |bindings: &[BindingSpec]| bindings.iter().any(|spec| spec.digest == digest);
+        if self
+            .current(tenant)?
+            .is_some_and(|chain| has(&chain.bindings))
+        {
+            return Ok(Some(
+                "runs: take it off with `postroom plugin unbind` and `plugin deploy`, in",
+            ));
+        }
+        if has(&self.wishes(tenant)?) {
+            return Ok(Some(
+                "waits for a deploy: take it off with `postroom plugin unbind`, in",
+            ));
+        }
+        let previous: Option<ChainSpec> = self.read(tenant, state::PREVIOUS)?;
+        if previous.is_some_and(|chain| has(&chain.bindings)) {
+            return Ok(Some(
+                "is what a rollback goes back to: deploy once more first, in",
+            ));
+        }
+        Ok(None)
+    }
+
+    /// Nobody has it any more. Where its file cannot be removed it lies there unused.
+    fn forget(&self, component: &Component) {
+        let mut known = self
+            .components
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.remove(&component.digest);
+        if let Err(error) =
+            std::fs::remove_file(self.folder.join(format!("{}.wasm", component.digest)))
+        {
+            tracing::warn!(digest = %component.digest, %error, "the file of a removed plugin stays");
+        }
     }
 
     fn check_room(&self, tenant: Tenant, digest: Digest, most: usize) -> Result<(), ApiError> {

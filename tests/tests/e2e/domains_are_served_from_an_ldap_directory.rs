@@ -55,19 +55,55 @@ fn login(server: &Server, user: &str) -> String {
     said.trim().to_owned()
 }
 
+/// A server that reads this directory, with more settings of it.
+fn server(directory: &Slapd, password: &std::path::Path, more: &str) -> Server {
+    std::fs::write(password, format!("{SECRET}\n")).expect("it is ours");
+    Server::start_with(ServerOptions {
+        tables: format!(
+            "[directory]\nkind = \"ldap\"\nurl = \"{}\"\nbase = \"{SUFFIX}\"\nbind_dn = \"{READER}\"\nbind_password_file = \"{}\"\n{more}\n",
+            directory.url(),
+            password.display()
+        ),
+        ..ServerOptions::default()
+    })
+}
+
+#[test]
+fn a_directory_is_read_over_ldaps() {
+    let directory = Slapd::start_over_tls(&tree());
+    let password = tempfile::NamedTempFile::new().expect("a file");
+    let ca = format!("ca_file = \"{}\"", directory.certificate().display());
+    let trusting = server(&directory, password.path(), &ca);
+    assert_eq!(send(&trusting, "ann@abc.test"), 250);
+    assert_eq!(rcpt(&trusting, "nobody@abc.test").0, 550);
+    assert_eq!(login(&trusting, "ann@abc.test"), "in 1");
+    // Whoever nobody vouches for is not asked, and never taken for an empty directory.
+    let doubting = server(&directory, password.path(), "");
+    for address in ["ann@abc.test", "nobody@abc.test"] {
+        let (code, text) = rcpt(&doubting, address);
+        assert_eq!(code, 451, "{address}: {text}");
+    }
+}
+
+/// `packaging/postroom.ldif`, loaded into `cn=config`, has everything that the server reads.
+#[test]
+fn the_shipped_schema_serves_in_the_online_configuration() {
+    let directory = Slapd::start_online(&tree());
+    directory.change(&format!(
+        "dn: uid=bob,ou=abc.test,{SUFFIX}\nchangetype: modify\nreplace: mailUserStatus\nmailUserStatus: inactive\n"
+    ));
+    let password = tempfile::NamedTempFile::new().expect("a file");
+    let server = server(&directory, password.path(), "");
+    assert_eq!(send(&server, "ann@abc.test"), 250);
+    assert_eq!(login(&server, "ann@abc.test"), "in 1");
+    assert_eq!(rcpt(&server, "bob@abc.test").0, 450);
+}
+
 #[test]
 fn domains_are_served_from_an_ldap_directory() {
     let mut directory = Slapd::start(&tree());
     let password = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(password.path(), format!("{SECRET}\n")).expect("it is ours");
-    let mut server = Server::start_with(ServerOptions {
-        tables: format!(
-            "[directory]\nkind = \"ldap\"\nurl = \"{}\"\nbase = \"{SUFFIX}\"\nbind_dn = \"{READER}\"\nbind_password_file = \"{}\"\n",
-            directory.url(),
-            password.path().display()
-        ),
-        ..ServerOptions::default()
-    });
+    let mut server = server(&directory, password.path(), "");
 
     let names = server.ok(&["domain", "list"]);
     assert!(

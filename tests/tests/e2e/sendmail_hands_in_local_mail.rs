@@ -1,8 +1,10 @@
 //! `postroom sendmail`, as programs call it: by its own name too, with exit codes they know.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use postroom_tests::{Server, ServerOptions, Sink, binary, run};
+use postroom_tests::{Server, ServerOptions, Sink, binary, program, run};
 
 fn server(sink: &Sink) -> Server {
     let server = Server::start_with(ServerOptions {
@@ -64,6 +66,91 @@ fn run_as_sendmail_it_is_sendmail() {
         text.contains("@mail.site.test>"),
         "who runs it is the sender: {text}"
     );
+}
+
+/// Another user of this machine, who may read neither the configuration nor the data.
+#[test]
+fn every_user_hands_in_mail_as_itself() {
+    let sink = Sink::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("ours");
+    let socket = folder.path().join("sendmail.sock");
+    let options = |more: &str| ServerOptions {
+        tables: format!(
+            "{}[sendmail]\nsocket = \"{}\"\n{more}\n",
+            sink.route("far.test"),
+            socket.display()
+        ),
+        ..ServerOptions::default()
+    };
+    let server = Server::start_with(options(""));
+    server.domain("abc.test");
+    server.user("ann@abc.test", &[]);
+    // What an ordinary user may read: where the socket is.
+    let config = folder.path().join("postroom.toml");
+    let text = format!(
+        "data = \"nowhere\"\n[sendmail]\nsocket = \"{}\"\n",
+        socket.display()
+    );
+    std::fs::write(&config, text).expect("ours");
+    let copy = folder.path().join("sendmail");
+    std::fs::copy(binary(), &copy).expect("ours");
+    let nobody = |arguments: &[&str]| {
+        let mut command = Command::new(program("setpriv"));
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+            .arg(&copy)
+            .args(arguments)
+            .env("POSTROOM_CONFIG", &config)
+            .current_dir(folder.path());
+        run(&mut command, b"Subject: from nobody\n\nhello\n")
+    };
+    for own in [
+        &["-i", "ann@abc.test"][..],
+        &["-f", "nobody", "ann@abc.test"],
+        &["-f", "nobody@mail.site.test", "ann@abc.test"],
+    ] {
+        let ran = nobody(own);
+        assert_eq!(ran.code, 0, "{own:?}: {ran:?}");
+    }
+    for forged in ["ann@abc.test", "root", "<>", "postmaster@mail.site.test"] {
+        let ran = nobody(&["-f", forged, "ann@abc.test"]);
+        assert_eq!(ran.code, 77, "{forged}: {ran:?}");
+        assert!(ran.err.contains("nobody@mail.site.test only"), "{ran:?}");
+    }
+    server.delivered();
+    let inbox = server.messages("ann@abc.test", "INBOX");
+    assert_eq!(inbox.len(), 3);
+    let text = String::from_utf8_lossy(&inbox[0]).into_owned();
+    assert!(
+        text.contains("Return-Path: <nobody@mail.site.test>"),
+        "{text}"
+    );
+    let trace = server.ok(&["trace", "nobody@mail.site.test"]);
+    assert!(trace.contains("handed in by nobody (uid 65534)"), "{trace}");
+    // Nothing else is behind the socket.
+    let socket_path = socket.to_str().expect("UTF-8");
+    let curl = run(
+        Command::new(program("curl")).args([
+            "-sS",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--unix-socket",
+            socket_path,
+            "http://postroom/v1/domains",
+        ]),
+        b"",
+    );
+    assert_eq!(curl.out, "404", "{curl:?}");
+    drop(server);
+
+    let free = Server::start_with(options("any_sender = [\"nobody\"]"));
+    free.domain("abc.test");
+    free.user("ann@abc.test", &[]);
+    let ran = nobody(&["-f", "shop@abc.test", "ann@abc.test"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 #[test]

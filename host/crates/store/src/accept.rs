@@ -1,12 +1,12 @@
 //! Taking responsibility for a message.
 
 use mail::{
-    Access, EmailId, Envelope, EnvelopeId, MailboxId, OperationId, PersonId, RecipientId, ThreadId,
-    Timestamp, Uid, UidValidity,
+    Access, EmailId, EnhancedStatus, Envelope, EnvelopeId, MailboxId, OperationId, PersonId,
+    RecipientId, ThreadId, Timestamp, Uid, UidValidity,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Effect, Flags, Owner, Parked, Piece, QueueId, Quota};
+use crate::{Effect, Flags, Owner, Parked, ParkedReason, Piece, QueueId, Quota, Work};
 
 /// A message with all its recipients, for one commit.
 #[derive(Debug, Clone)]
@@ -90,6 +90,29 @@ pub enum Action {
     },
     /// Kept until somebody decides.
     Parked(Parked),
+    /// A queue row as it was in another queue.
+    Resumed(Box<Resumed>),
+}
+
+/// What a queue row has beside its message, to go on where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumed {
+    /// What to do.
+    pub work: Work,
+    /// Kept aside: why, by kind and for people.
+    pub parked: Option<(ParkedReason, String)>,
+    /// When it is tried next; for a parked row when it expires.
+    pub due: Timestamp,
+    /// When it is given up.
+    pub expires: Timestamp,
+    /// When it was accepted first.
+    pub created: Timestamp,
+    /// Attempts made.
+    pub attempts: u32,
+    /// How the last attempt ended: status and text.
+    pub last: Option<(Option<EnhancedStatus>, String)>,
+    /// Was the sender told of the delay?
+    pub delay_told: bool,
 }
 
 /// A mailbox, by id or by what it is to its owner.

@@ -58,7 +58,7 @@ impl Default for Config {
             collect_dead_percent: 25,
             keys: None,
             master_key: None,
-            trace_seconds: 30 * 24 * 3600,
+            trace_seconds: 14 * 24 * 3600,
             clock: system_clock,
         }
     }

@@ -2,7 +2,7 @@
 
 use mail::{MailboxId, Timestamp};
 
-use crate::{Accept, NewMessage, Place};
+use crate::{Accept, NewMessage, Place, Traced};
 
 /// Something to be done in the same commit as the operation that carries it, in the domain of
 /// that operation. If one is refused, nothing of the commit happens.
@@ -49,6 +49,8 @@ pub enum Effect {
     },
     /// Accept another message: a forward, a reply, a report. Its parts carry their own access.
     Accept(Box<Accept>),
+    /// Write about a message. In the [`crate::Part`] of that message it joins the part's trace.
+    Trace(Box<Traced>),
     /// Remove messages of a mailbox of the same domain.
     Expunge {
         /// Where.

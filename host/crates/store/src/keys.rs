@@ -5,7 +5,7 @@ use mail::{DomainId, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, Times
 
 use crate::engine::agenda::{Lane, Spot};
 use crate::queue::Priority;
-use crate::{ContentId, Owner, QueueId};
+use crate::{ContentId, Owner, QueueId, TraceKey};
 
 /// A key under construction or finished.
 pub(crate) type Key = Vec<u8>;
@@ -37,6 +37,7 @@ pub(crate) enum Table {
     FeedLog = 27,
     Full = 28,
     Deleted = 29,
+    TraceBy = 20,
     // Host-owned: secondary indexes and bodies, which several domains share.
     Meta = 32,
     Body = 33,
@@ -345,6 +346,53 @@ pub(crate) fn traces(domain: DomainId, envelope: EnvelopeId) -> Key {
 
 pub(crate) fn trace(domain: DomainId, envelope: EnvelopeId, number: u64) -> Key {
     with(traces(domain, envelope), number)
+}
+
+/// The messages of a domain that are found by this. A hash: rows stay short whatever a sender
+/// writes, and addresses do not stand in keys.
+pub(crate) fn traced(domain: DomainId, by: &TraceKey) -> Key {
+    let (kind, text) = by.parts();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&domain.0.to_be_bytes());
+    hasher.update(&[kind]);
+    hasher.update(text.as_bytes());
+    let mut key = table(domain, Table::TraceBy);
+    key.push(kind);
+    key.extend_from_slice(&hasher.finalize().as_bytes()[..16]);
+    key
+}
+
+pub(crate) fn traced_as(domain: DomainId, by: &TraceKey, envelope: EnvelopeId) -> Key {
+    with(traced(domain, by), envelope.0)
+}
+
+/// There where the host's part of the trace is this domain's too.
+pub(crate) fn trace_of_sender(domain: DomainId, envelope: EnvelopeId) -> Key {
+    let mut key = table(domain, Table::TraceBy);
+    key.push(0);
+    with(key, envelope.0)
+}
+
+/// Keys as one value, each behind its length.
+pub(crate) fn pack(keys: &[Key]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(keys.iter().map(|key| key.len() + 1).sum());
+    for key in keys {
+        // Keys of this use have some forty bytes.
+        packed.push(u8::try_from(key.len()).unwrap_or(u8::MAX));
+        packed.extend_from_slice(key);
+    }
+    packed
+}
+
+/// The keys of a packed value.
+pub(crate) fn unpack(mut packed: &[u8]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    while let Some((&length, rest)) = packed.split_first() {
+        let length = usize::from(length).min(rest.len());
+        keys.push(rest[..length].to_vec());
+        packed = &rest[length..];
+    }
+    keys
 }
 
 pub(crate) fn operation(domain: DomainId, operation: OperationId) -> Key {

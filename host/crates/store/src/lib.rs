@@ -61,13 +61,15 @@ mod sequencer;
 mod service;
 mod shared;
 mod store;
+mod trace;
 mod upkeep;
 mod usage;
 mod view;
 mod watch;
 
 pub use accept::{
-    Accept, Accepted, Action, Part, Place, Queued, Recipient, Stored, TraceEntry, TraceLine,
+    Accept, Accepted, Action, Part, Place, Queued, Recipient, Resumed, Stored, TraceEntry,
+    TraceLine,
 };
 pub use body::{BodyRef, BodyWriter, Piece};
 pub use brought::{Brought, BroughtMailbox, BroughtMessage, BroughtRow};
@@ -90,12 +92,13 @@ pub use message::{
 pub use pending::Pending;
 pub use pins::Pin;
 pub use queue::{
-    Depth, Lease, Parked, ParkedReason, Priority, QueueFilter, QueueId, QueueRow, QueueState,
-    Settled, Settlement, Started, Work,
+    Decision, Depth, Lease, Parked, ParkedReason, Priority, QueueFilter, QueueId, QueueRow,
+    QueueState, Settled, Settlement, Started, Work,
 };
 pub use rights::{Owner, Rights};
 pub use service::Engine;
 pub use store::{SHARED_ROOT, Store};
+pub use trace::{TraceKey, Traced};
 pub use upkeep::{Checked, Collected, Files, Problem, Stats, Step, Told};
 pub use usage::{Erased, Quota, Space, Usage};
 pub use watch::{Change, Watch, Watched};

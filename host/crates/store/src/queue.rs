@@ -59,6 +59,28 @@ pub enum ParkedReason {
     Restored,
 }
 
+impl ParkedReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::Quarantine,
+        Self::Moderation,
+        Self::Hold,
+        Self::Circuit,
+        Self::Restored,
+    ];
+
+    /// One word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quarantine => "quarantine",
+            Self::Moderation => "moderation",
+            Self::Hold => "hold",
+            Self::Circuit => "circuit",
+            Self::Restored => "restored",
+        }
+    }
+}
+
 /// A row that is kept until somebody decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parked {
@@ -267,6 +289,31 @@ pub struct QueueFilter {
     pub after: Option<QueueId>,
     /// At most so many.
     pub max: usize,
+}
+
+/// What an administrator decides about a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is due at once. A parked row is refused: it is released or removed.
+    Retry,
+    /// It is kept aside until it is released.
+    Hold,
+    /// A parked row goes on with what it was parked before.
+    Release,
+    /// It goes for good, and nobody is told.
+    Remove,
+}
+
+impl Decision {
+    /// One word, as in the trace.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Remove => "remove",
+        }
+    }
 }
 
 /// How deep the queue is for one domain and channel.

@@ -19,10 +19,10 @@ use crate::upkeep::Upkeep;
 use crate::view::{View, ViewExt};
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
-    Copied, Cut, Depth, Destination, Effect, Erased, Error, Feed, FeedCursor, FlagChange, Head,
-    KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
+    Copied, Cut, Decision, Depth, Destination, Effect, Erased, Error, Feed, FeedCursor, FlagChange,
+    Head, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
     QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats,
-    Store, Told, TraceEntry, Usage, Watch, Watched, audit, keys,
+    Store, Told, TraceEntry, TraceKey, Usage, Watch, Watched, audit, keys,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
@@ -614,24 +614,9 @@ impl Store for Engine {
         self.read(|view| reads::queue_row(view, access, id, is_leased))
     }
 
-    fn retry_now(&self, access: &Access, id: QueueId) -> Pending<()> {
-        let access = *access;
-        self.run(move |tx| tx.retry_now(&access, id))
-    }
-
-    fn remove(&self, access: &Access, id: QueueId) -> Pending<()> {
-        let access = *access;
-        self.run(move |tx| tx.remove(&access, id))
-    }
-
-    fn hold(&self, access: &Access, id: QueueId) -> Pending<()> {
-        let access = *access;
-        self.run(move |tx| tx.hold(&access, id))
-    }
-
-    fn release(&self, access: &Access, id: QueueId) -> Pending<()> {
-        let access = *access;
-        self.run(move |tx| tx.release(&access, id))
+    fn decide(&self, access: &Access, id: QueueId, decision: Decision, by: &str) -> Pending<()> {
+        let (access, by) = (*access, by.to_owned());
+        self.run(move |tx| tx.decide(&access, id, decision, &by))
     }
 
     fn depth(&self) -> Result<Vec<Depth>> {
@@ -707,6 +692,10 @@ impl Store for Engine {
 
     fn trace(&self, access: &Access, envelope: EnvelopeId) -> Result<Vec<TraceEntry>> {
         self.read(|view| reads::trace(view, access, envelope))
+    }
+
+    fn traced(&self, access: &Access, by: &TraceKey, max: usize) -> Result<Vec<EnvelopeId>> {
+        self.read(|view| reads::traced(view, access, by, max))
     }
 
     fn recent_traces(&self, access: &Access, max: usize) -> Result<Vec<TraceEntry>> {

@@ -8,10 +8,10 @@ use mail::{
 
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
-    Copied, Cut, Depth, Destination, Effect, Erased, Feed, FeedCursor, FlagChange, Head, KvEntry,
-    Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place, QueueFilter,
-    QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats, Told, TraceEntry,
-    Usage, Watch, Watched,
+    Copied, Cut, Decision, Depth, Destination, Effect, Erased, Feed, FeedCursor, FlagChange, Head,
+    KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats,
+    Told, TraceEntry, TraceKey, Usage, Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.
@@ -243,14 +243,25 @@ pub trait Store: Send + Sync {
     fn queue(&self, access: &Access, filter: &QueueFilter) -> Result<Vec<QueueRow>>;
     /// One row (of any domain, as with [`Store::queue`]).
     fn queue_row(&self, access: &Access, id: QueueId) -> Result<QueueRow>;
-    /// Makes a row due at once. A leased one is `Stale`.
-    fn retry_now(&self, access: &Access, id: QueueId) -> Pending<()>;
-    /// Removes a row without a report. A lease of it becomes stale.
-    fn remove(&self, access: &Access, id: QueueId) -> Pending<()>;
-    /// Parks a row as `hold`. A leased one is `Stale`.
-    fn hold(&self, access: &Access, id: QueueId) -> Pending<()>;
+    /// Carries out a decision about a row, with a line for its trace that says `by` whom. A leased
+    /// row is `Stale`, unless it is removed: then the lease becomes stale.
+    fn decide(&self, access: &Access, id: QueueId, decision: Decision, by: &str) -> Pending<()>;
+    /// Makes a row due at once; without a line for the trace, as the next three.
+    fn retry_now(&self, access: &Access, id: QueueId) -> Pending<()> {
+        self.decide(access, id, Decision::Retry, "")
+    }
+    /// Removes a row without a report.
+    fn remove(&self, access: &Access, id: QueueId) -> Pending<()> {
+        self.decide(access, id, Decision::Remove, "")
+    }
+    /// Parks a row as `hold`.
+    fn hold(&self, access: &Access, id: QueueId) -> Pending<()> {
+        self.decide(access, id, Decision::Hold, "")
+    }
     /// Releases a parked row: it goes on with what it was parked before.
-    fn release(&self, access: &Access, id: QueueId) -> Pending<()>;
+    fn release(&self, access: &Access, id: QueueId) -> Pending<()> {
+        self.decide(access, id, Decision::Release, "")
+    }
     /// Depth by domain and channel, over all domains, for metrics.
     fn depth(&self) -> Result<Vec<Depth>>;
 
@@ -306,8 +317,11 @@ pub trait Store: Send + Sync {
 
     // ---- trace, usage, upkeep ----------------------------------------------------------
 
-    /// What was decided about a message, in order, as far as this domain is concerned.
+    /// What was decided about a message, in order, as far as this domain is concerned: also what
+    /// the host did with it, where somebody of the domain sent it ([`crate::Traced::is_sender`]).
     fn trace(&self, access: &Access, envelope: EnvelopeId) -> Result<Vec<TraceEntry>>;
+    /// The messages of the domain that are found by this, the newest first, at most `max`.
+    fn traced(&self, access: &Access, by: &TraceKey, max: usize) -> Result<Vec<EnvelopeId>>;
     /// The newest trace lines of the domain, newest message first.
     fn recent_traces(&self, access: &Access, max: usize) -> Result<Vec<TraceEntry>>;
     /// What an owner uses.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::routes::{COMPONENT, ROUTES, Role, Route};
+use super::super::routes::{COMPONENT, FILE, ROUTES, Role, Route};
 use super::Objects;
 
 const ABOUT: &str = include_str!("about.md");
@@ -36,7 +36,7 @@ fn example(route: &Route) -> String {
     let mut objects = Objects::of("abc.test");
     objects.person = "ann@abc.test".to_owned();
     objects.plugin = "domain-policy".to_owned();
-    objects.entry = "1f".to_owned();
+    objects.entry = "w1f".to_owned();
     let mut line = "curl".to_owned();
     if route.method != "GET" {
         let _ = write!(line, " -X {}", route.method);
@@ -47,6 +47,7 @@ fn example(route: &Route) -> String {
     match route.body {
         "" => {}
         COMPONENT => line.push_str(" --data-binary @greeter.wasm"),
+        FILE => line.push_str(" --data-binary @q1f-w1f.mail"),
         body => {
             let body = objects.put_into(body);
             let _ = write!(line, " --json '{body}'");
@@ -83,7 +84,7 @@ fn every_example_can_be_sent() {
         for text in [route.path, route.query] {
             assert!(!objects.put_into(text).contains(['{', '}']), "{of_route}");
         }
-        if !matches!(route.body, "" | COMPONENT) {
+        if !matches!(route.body, "" | COMPONENT | FILE) {
             let body: Result<serde_json::Value, _> =
                 serde_json::from_str(&objects.put_into(route.body));
             assert!(body.is_ok(), "{of_route}");

@@ -14,6 +14,7 @@ use super::super::hooks::{Ruling, keep_refused};
 use super::super::internal;
 use super::super::plan::{Plan, Planned, Vouched};
 use super::super::quota::Trust;
+use super::super::trace;
 use super::data_hooks;
 use crate::listen::reply_to;
 use crate::site::Site;
@@ -79,6 +80,8 @@ fn plan(context: &MessageContext<'_>, trust: Trust) -> Planned {
         hop: transaction.hop,
         recipients: &transaction.recipients,
         submitter: submitter.map(|(tenant, _)| tenant.domain()),
+        sent_by: submitter.map(|(tenant, _)| tenant.domain()),
+        message_id: context.message_id.clone(),
         rulings: &context.rulings,
         pieces: vec![context.body.piece()],
         sentences: &context.sentences,
@@ -114,6 +117,7 @@ async fn commit(
     for (id, ruling) in rulings {
         keep_refused(site, *id, ruling);
     }
+    trace::of_nobody(site, &accept);
     match report {
         Some(report) => site.store.accept(report).await.map(drop),
         None => Ok(()),
@@ -128,7 +132,9 @@ fn returned(
     if planned.undeliverable.is_empty() {
         return Ok(None);
     }
+    let submitter = context.transaction.submitter.as_ref();
     Ok(Some(internal::Returned {
+        sent_by: submitter.map(|(tenant, _)| tenant.domain()),
         envelope: context.transaction.envelope.clone(),
         message: context.body.read(0, limits::HEADER_BYTES)?,
         size: context.body.len(),
@@ -137,7 +143,18 @@ fn returned(
 
 /// The report goes into the commit of the message.
 fn add_report(accept: &mut Accept, report: Option<Accept>) {
-    if let (Some(report), Some(part)) = (report, accept.parts.first_mut()) {
+    let Some(report) = report else { return };
+    let line = internal::report_line(&report);
+    for part in &mut accept.parts {
+        let traced = part.effects.iter_mut().find_map(|effect| match effect {
+            Effect::Trace(traced) if traced.is_sender => Some(traced),
+            _ => None,
+        });
+        if let Some(traced) = traced {
+            traced.lines.push(line.clone());
+        }
+    }
+    if let Some(part) = accept.parts.first_mut() {
         part.effects.push(Effect::Accept(Box::new(report)));
     }
 }

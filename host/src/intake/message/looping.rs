@@ -8,6 +8,7 @@ use mail::{Mailbox, limits, words};
 use routing::Target;
 
 use super::super::context::{Flow, MessageContext, Taken};
+use super::super::trace;
 use crate::listen::reply_to;
 
 pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
@@ -15,6 +16,7 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         Ok(head) => head,
         Err(error) => return Flow::Answer(reply_to(&error)),
     };
+    context.message_id = trace::message_id(&head);
     let reply = words::MAIL_LOOP.reply();
     let marks = Marks::of(&head);
     let recipients = &mut context.transaction.recipients;
@@ -36,11 +38,12 @@ pub(crate) async fn run(context: &mut MessageContext<'_>) -> Flow {
         taken.targets = left;
     }
     recipients.retain(|taken| !taken.targets.is_empty());
-    let names: Vec<_> = lost.iter().map(|lost| lost.address.to_string()).collect();
+    // Who they are stands with each of them: a domain need not read of another's recipients.
+    let count = lost.len();
     context.undeliverable.extend(lost);
-    match names.as_slice() {
-        [] => Flow::Next(String::new()),
-        names => Flow::Next(format!("it was here before for {}", names.join(", "))),
+    match count {
+        0 => Flow::Next(String::new()),
+        count => Flow::Next(format!("it was here before for {count} of its recipients")),
     }
 }
 

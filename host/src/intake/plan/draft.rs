@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mail::{DomainId, Mailbox, OperationId, Reply, Timestamp};
 use routing::Target;
-use store::{Accept, Action, Part, Piece, Quota, Recipient};
+use store::{Accept, Action, Effect, Part, Piece, Quota, Recipient, TraceKey, Traced};
 
 use super::{
     Kind, Plan, Planned, Vouched, action_of, actions_for, enter_again, parked, place_of, prefix,
@@ -13,7 +13,7 @@ use super::{
 use crate::intake::context::{StepSentence, Taken, Told, Undeliverable};
 use crate::intake::hooks::Ruling;
 use crate::intake::quota::Ledger;
-use crate::intake::trace::lines;
+use crate::intake::trace::{self, lines};
 
 pub(super) struct Draft<'p> {
     plan: &'p Plan<'p>,
@@ -53,6 +53,7 @@ impl<'p> Draft<'p> {
     /// What becomes of one recipient.
     pub(super) fn add(&mut self, taken: &Taken) {
         let own = taken.domain.as_ref().map(|domain| domain.id);
+        self.tell(taken);
         let ruling = own.and_then(|id| self.plan.rulings.get(&id));
         let mut fate = taken.fate.clone();
         for ruling in ruling.into_iter().chain(self.plan.submitters_ruling()) {
@@ -93,9 +94,19 @@ impl<'p> Draft<'p> {
                 .or_default()
                 .extend(actions);
         }
+        let mut id = Some(taken.id);
         for ((domain, address, kind), actions) in rows {
             let prefix = prefix(self.plan.envelope, &address, kind);
-            self.push(domain.or(own), taken, address, prefix, actions);
+            let recipient = Recipient {
+                id: id
+                    .take()
+                    .unwrap_or_else(|| self.plan.site.store.recipient_id()),
+                original: taken.original.clone(),
+                address,
+                prefix,
+                actions,
+            };
+            self.push(domain.or(own), recipient);
         }
     }
 
@@ -111,9 +122,16 @@ impl<'p> Draft<'p> {
         for id in acting {
             self.part(Some(id));
         }
-        for part in self.parts.values_mut() {
-            part.trace
-                .extend(lines(self.plan.sentences, None, self.now));
+        // Who sends it reads about it, also where no recipient is of that domain.
+        if self.plan.sent_by.is_some() {
+            self.part(self.plan.sent_by);
+        }
+        let (plan, now) = (self.plan, self.now);
+        for (domain, part) in &mut self.parts {
+            let sentences = plan.sentences.iter();
+            let sentences = sentences.filter(|said| said.of.is_none() || said.of == *domain);
+            part.trace.extend(lines(sentences, None, now));
+            part.effects.extend(found_by(plan, *domain));
         }
         Planned {
             accept: Accept {
@@ -171,7 +189,14 @@ impl<'p> Draft<'p> {
         let own = taken.domain.as_ref().map(|domain| domain.id);
         self.note(own, taken.id, "deferred", reply.to_string());
         let action = action_of(enter_again(self.plan.vouched), due, self.end());
-        self.push(own, taken, taken.address.clone(), Vec::new(), vec![action]);
+        let recipient = Recipient {
+            id: taken.id,
+            original: taken.original.clone(),
+            address: taken.address.clone(),
+            prefix: Vec::new(),
+            actions: vec![action],
+        };
+        self.push(own, recipient);
     }
 
     /// The end of the first pause.
@@ -188,25 +213,40 @@ impl<'p> Draft<'p> {
         self.now.plus_seconds(limits.queue_life_seconds)
     }
 
-    fn push(
-        &mut self,
-        domain: Option<DomainId>,
-        taken: &Taken,
-        address: Mailbox,
-        prefix: Vec<u8>,
-        actions: Vec<Action>,
-    ) {
-        let (id, now) = (self.plan.site.store.recipient_id(), self.now);
+    /// What the steps said of a recipient, to whom each of it belongs; and that there is one, to
+    /// the domain that sends.
+    fn tell(&mut self, taken: &Taken) {
+        let own = taken.domain.as_ref().map(|domain| domain.id);
+        let mut told = vec![own];
+        let sent_by = self.plan.sent_by;
+        told.extend(taken.sentences.iter().map(|said| said.of.or(own)));
+        told.extend(sent_by.is_some().then_some(sent_by));
+        told.sort_unstable();
+        told.dedup();
+        let now = self.now;
+        for domain in told {
+            let who = trace::recipient(taken.id, &taken.address, &taken.original, now);
+            let said = taken.sentences.iter();
+            let said = said.filter(|said| said.of.or(own) == domain);
+            let part = self.part(domain);
+            part.trace.push(who);
+            part.trace.extend(lines(said, Some(taken.id), now));
+        }
+    }
+
+    fn push(&mut self, domain: Option<DomainId>, recipient: Recipient) {
+        let now = self.now;
         let part = self.part(domain);
-        part.trace
-            .extend(lines(&taken.sentences, Some(taken.id), now));
-        part.recipients.push(Recipient {
-            id,
-            original: taken.original.clone(),
-            prefix,
-            address,
-            actions,
-        });
+        let (id, address) = (recipient.id, &recipient.address);
+        let is_told = part
+            .trace
+            .iter()
+            .any(|line| line.recipient == Some(id) && line.step == trace::RECIPIENT);
+        if !is_told {
+            let who = trace::recipient(id, address, &recipient.original, now);
+            part.trace.push(who);
+        }
+        part.recipients.push(recipient);
     }
 
     fn note(
@@ -216,12 +256,8 @@ impl<'p> Draft<'p> {
         step: &str,
         text: String,
     ) {
-        let sentence = StepSentence {
-            step: step.to_owned(),
-            text,
-        };
-        let now = self.now;
-        let line = lines(std::slice::from_ref(&sentence), Some(recipient), now);
+        let sentence = StepSentence::new(step, text);
+        let line = lines([&sentence], Some(recipient), self.now);
         self.part(domain).trace.extend(line);
     }
 
@@ -232,6 +268,21 @@ impl<'p> Draft<'p> {
             .entry(domain)
             .or_insert_with(|| plan.new_part(domain))
     }
+}
+
+/// What a domain finds the message by, beside the addresses of its own copies.
+fn found_by(plan: &Plan<'_>, domain: Option<DomainId>) -> Option<Effect> {
+    let mut traced = Traced::new(plan.envelope.id);
+    let message_id = plan.message_id.clone();
+    traced.found_by.extend(message_id.map(TraceKey::MessageId));
+    if domain.is_some() && domain == plan.sent_by {
+        traced.is_sender = true;
+        traced
+            .found_by
+            .extend(trace::addresses(plan.envelope, plan.recipients));
+    }
+    let is_empty = traced == Traced::new(plan.envelope.id);
+    (!is_empty).then(|| Effect::Trace(Box::new(traced)))
 }
 
 fn size_of(pieces: &[Piece]) -> u64 {

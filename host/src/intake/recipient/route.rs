@@ -32,11 +32,9 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
         }
     };
     for step in &routed.steps {
-        let text = step.sentence.clone();
-        context.sentences.push(StepSentence {
-            step: format!("route.{}", step.step.name()),
-            text,
-        });
+        let name = format!("route.{}", step.step.name());
+        let sentence = StepSentence::new(&name, step.sentence.clone());
+        context.sentences.push(sentence);
     }
     let decision = routed.decision.clone();
     context.routed = Some(routed);

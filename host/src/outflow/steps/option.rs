@@ -45,7 +45,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Progress {
         && let Some(domain) = &attempt.domain
     {
         observe(attempt.site, domain.tenant(), call);
-        let sentence = intake::sentence(call);
+        let sentence = intake::sentence(call, domain.id);
         attempt.note(&sentence.step, sentence.text);
     }
     Progress::Ended(apply(attempt, &work, report).await)

@@ -15,8 +15,9 @@ use routing::Host;
 use smtp::client::Message;
 use store::{Content, Work};
 use tokio::io::{AsyncWriteExt as _, DuplexStream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::bounded;
 use crate::outflow::ATTEMPT;
 use crate::outflow::attempt::{Attempt, unreadable};
 use crate::outflow::channels::{Channel, To};
@@ -45,18 +46,16 @@ pub(super) async fn run(group: &mut [&mut Attempt<'_>]) -> Vec<Outcome> {
     };
     let deadline = Instant::now() + ATTEMPT;
     let hops = hops(way, next_hop.as_deref(), group[0]);
-    let hops = match timeout_at(deadline, hops).await {
+    let hops = match bounded(deadline, hops).await {
         Ok(Ok(hops)) => hops,
-        Ok(Err(outcome)) => return vec![*outcome; count],
-        Err(_) => return vec![words::ATTEMPT_TOO_LONG.outcome_with(&[]); count],
+        Ok(Err(outcome)) | Err(outcome) => return vec![*outcome; count],
     };
     let mut course = Course::new(count);
     for hop in hops {
         let open = course.open();
-        match timeout_at(deadline, deliver(group, &open, &hop)).await {
+        match bounded(deadline, deliver(group, &open, &hop)).await {
             Ok(Ok(delivered)) => course.add(group, &hop, &open, delivered),
-            Ok(Err(outcome)) => course.end(*outcome),
-            Err(_) => course.end(words::ATTEMPT_TOO_LONG.outcome_with(&[])),
+            Ok(Err(outcome)) | Err(outcome) => course.end(*outcome),
         }
         if course.is_over || course.open().is_empty() {
             break;

@@ -5,9 +5,13 @@ use mail::{DomainId, Envelope, OperationId, RecipientId, Tenant, ThreadId, Times
 use crate::accept::{Accept, Accepted, Action, Part, Place, Queued, Recipient, Stored};
 use crate::engine::Tx;
 use crate::engine::messages::Incoming;
+use crate::keys;
 use crate::queue::Work;
 use crate::rows::WorkRow;
-use crate::{ContentId, Error, Flags, Parked, Quota, Result};
+use crate::view::ViewExt as _;
+use crate::{
+    ContentId, Effect, Error, Flags, Parked, Quota, Result, Resumed, TraceKey, TraceLine, Traced,
+};
 
 /// Bytes of the context a stage may leave for the next.
 const CONTEXT_MAX: usize = 4096;
@@ -64,6 +68,7 @@ impl Tx<'_> {
     ) -> Result<()> {
         let domain = part.access.domain();
         let source = source.unwrap_or(domain);
+        let mut traced = trace_of(envelope, part);
         let mut shared = None;
         for recipient in &part.recipients {
             let (content, size) = match shared {
@@ -84,12 +89,60 @@ impl Tx<'_> {
                 size,
                 domain_quota: &part.domain_quota,
             };
+            let before = (accepted.stored.len(), accepted.queued.len());
             self.act_all(&addressee, &recipient.actions, accepted)?;
             check_recipient(recipient)?;
             self.drop_if_unnamed(domain, content)?;
+            if let Some(traced) = &mut traced {
+                let made = (&accepted.stored[before.0..], &accepted.queued[before.1..]);
+                self.trace_rows(domain, recipient.address.clone(), made, traced)?;
+            }
         }
-        self.write_trace(domain, envelope.id, &part.trace);
-        self.apply_effects(&part.access, source, &part.effects, &mut Vec::new())
+        if let Some(traced) = &traced {
+            self.write_trace(domain, traced);
+        }
+        let others = part.effects.iter();
+        let others = others.filter(|effect| !is_about(effect, envelope));
+        self.apply_effects(&part.access, source, others, &mut Vec::new())
+    }
+
+    /// What was written for a recipient, as lines of the trace.
+    pub(crate) fn trace_rows(
+        &self,
+        domain: DomainId,
+        address: mail::Mailbox,
+        (stored, queued): (&[Stored], &[Queued]),
+        traced: &mut Traced,
+    ) -> Result<()> {
+        let line = |recipient, text| TraceLine {
+            at: self.now,
+            recipient: Some(recipient),
+            step: "store".to_owned(),
+            text,
+        };
+        for row in stored {
+            let text = format!("mailbox {} UID {} for {address}", row.mailbox, row.uid.0);
+            traced.lines.push(line(row.recipient, text));
+        }
+        for row in queued {
+            let work: WorkRow = self
+                .row(&keys::queue(domain, row.id))?
+                .ok_or(Error::NotFound)?;
+            let channel = work.work.channel();
+            let text = match &work.parked {
+                Some((reason, why)) => {
+                    format!(
+                        "queue {}, kept aside ({}: {why}) before {channel} for {address}",
+                        row.id,
+                        reason.name()
+                    )
+                }
+                None => format!("queue {} {channel} for {address}", row.id),
+            };
+            traced.lines.push(line(row.recipient, text));
+            traced.found_by.push(TraceKey::Row(row.id));
+        }
+        Ok(())
     }
 
     /// Does all actions of one recipient.
@@ -148,9 +201,24 @@ impl Tx<'_> {
                         due,
                     )?);
                 }
+                Action::Resumed(resumed) => {
+                    accepted.queued.push(self.act_resume(to, resumed)?);
+                }
             }
         }
         Ok(())
+    }
+
+    fn act_resume(&mut self, to: &Addressee<'_>, resumed: &Resumed) -> Result<Queued> {
+        let row = WorkRow {
+            parked: resumed.parked.clone(),
+            attempts: resumed.attempts,
+            created: resumed.created,
+            last: resumed.last.clone(),
+            delay_told: resumed.delay_told,
+            ..self.work_row(to, resumed.work.clone(), resumed.due, resumed.expires)
+        };
+        self.act_enqueue(to, &row)
     }
 
     fn act_store(
@@ -189,14 +257,28 @@ impl Tx<'_> {
         due: Timestamp,
         expires: Timestamp,
     ) -> Result<Queued> {
-        check_work(&work)?;
         let row = WorkRow {
+            parked: parked.map(|parked| (parked.reason, parked.text.clone())),
+            ..self.work_row(to, work, due, expires)
+        };
+        self.act_enqueue(to, &row)
+    }
+
+    /// A row that begins now.
+    fn work_row(
+        &self,
+        to: &Addressee<'_>,
+        work: Work,
+        due: Timestamp,
+        expires: Timestamp,
+    ) -> WorkRow {
+        WorkRow {
             envelope: to.envelope.clone(),
             recipient: to.recipient,
             original: to.original.to_owned(),
             address: to.address.clone(),
             work,
-            parked: parked.map(|parked| (parked.reason, parked.text.clone())),
+            parked: None,
             due,
             attempts: 0,
             created: self.now,
@@ -208,13 +290,47 @@ impl Tx<'_> {
             size: to.size,
             utf8: to.envelope.utf8,
             thread: to.thread,
-        };
-        let id = self.enqueue(to.access.domain(), &row, to.domain_quota)?;
+        }
+    }
+
+    fn act_enqueue(&mut self, to: &Addressee<'_>, row: &WorkRow) -> Result<Queued> {
+        check_work(&row.work)?;
+        let id = self.enqueue(to.access.domain(), row, to.domain_quota)?;
         Ok(Queued {
             recipient: to.recipient,
             id,
         })
     }
+}
+
+/// The trace of a part, with what it is found by; none where nobody traces.
+fn trace_of(envelope: &Envelope, part: &Part) -> Option<Traced> {
+    let mut traced = Traced::new(envelope.id);
+    traced.lines.clone_from(&part.trace);
+    for effect in &part.effects {
+        if let Effect::Trace(more) = effect
+            && is_about(effect, envelope)
+        {
+            traced.lines.extend(more.lines.iter().cloned());
+            traced.found_by.extend(more.found_by.iter().cloned());
+            traced.is_sender |= more.is_sender;
+        }
+    }
+    if traced == Traced::new(envelope.id) {
+        return None;
+    }
+    let sender = envelope.reverse_path.mailbox().cloned();
+    let recipients = part.recipients.iter().flat_map(|recipient| {
+        let original = mail::Mailbox::parse(&recipient.original).ok();
+        std::iter::once(recipient.address.clone()).chain(original)
+    });
+    let addresses = sender.into_iter().chain(recipients);
+    traced.found_by.extend(addresses.map(TraceKey::Address));
+    Some(traced)
+}
+
+fn is_about(effect: &Effect, envelope: &Envelope) -> bool {
+    matches!(effect, Effect::Trace(traced) if traced.envelope == envelope.id)
 }
 
 pub(crate) fn check_work(work: &Work) -> Result<()> {

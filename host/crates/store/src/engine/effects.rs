@@ -1,13 +1,12 @@
 //! Effects that join a commit.
 
-use mail::{Access, DomainId, EnvelopeId, OperationId};
+use mail::{Access, DomainId, OperationId};
 
-use crate::accept::TraceLine;
 use crate::engine::Tx;
 use crate::engine::accept::PART_OF_ANOTHER;
 use crate::engine::access::administer;
 use crate::rows::TraceRow;
-use crate::{Accepted, Effect, Result, keys};
+use crate::{Accepted, Effect, Result, Traced, keys};
 
 impl Tx<'_> {
     pub(crate) fn commit(
@@ -23,11 +22,11 @@ impl Tx<'_> {
     }
 
     /// Contents among the pieces of appended and follow-up mail are those of `source`.
-    pub(crate) fn apply_effects(
+    pub(crate) fn apply_effects<'e>(
         &mut self,
         access: &Access,
         source: DomainId,
-        effects: &[Effect],
+        effects: impl IntoIterator<Item = &'e Effect>,
         accepted: &mut Vec<Accepted>,
     ) -> Result<()> {
         for effect in effects {
@@ -57,6 +56,7 @@ impl Tx<'_> {
                     self.append_one(access, source, place, message)?;
                 }
                 Effect::Accept(accept) => accepted.push(self.accept_from(accept, Some(source))?),
+                Effect::Trace(traced) => self.write_trace(access.domain(), traced),
                 Effect::Expunge { mailbox, uids } => {
                     self.expunge(access, PART_OF_ANOTHER, *mailbox, uids)?;
                 }
@@ -65,26 +65,32 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// One row for all lines of an operation; it ends by itself.
-    pub(crate) fn write_trace(
-        &mut self,
-        domain: DomainId,
-        envelope: EnvelopeId,
-        lines: &[TraceLine],
-    ) {
-        if lines.is_empty() {
-            return;
+    /// One row for all lines of an operation, and short ones that it is found by. They end by
+    /// themselves, together: the row that says when names them.
+    pub(crate) fn write_trace(&mut self, domain: DomainId, traced: &Traced) {
+        let mut keys: Vec<_> = traced
+            .found_by
+            .iter()
+            .map(|by| keys::traced_as(domain, by, traced.envelope))
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if traced.is_sender {
+            keys.push(keys::trace_of_sender(domain, traced.envelope));
         }
-        let key = keys::trace(domain, envelope, self.ids.next());
-        self.put(
-            key.clone(),
-            &TraceRow {
-                lines: lines.to_vec(),
-            },
-        );
-        self.put_raw(
-            keys::expiry(self.now.plus_seconds(self.trace_seconds), &key),
-            Vec::new(),
-        );
+        for key in &keys {
+            self.put_raw(key.clone(), Vec::new());
+        }
+        let key = if traced.lines.is_empty() {
+            let Some(key) = keys.pop() else { return };
+            key
+        } else {
+            let key = keys::trace(domain, traced.envelope, self.ids.next());
+            let lines = traced.lines.clone();
+            self.put(key.clone(), &TraceRow { lines });
+            key
+        };
+        let end = self.now.plus_seconds(self.trace_seconds);
+        self.put_raw(keys::expiry(end, &key), keys::pack(&keys));
     }
 }

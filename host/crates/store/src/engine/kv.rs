@@ -125,9 +125,12 @@ impl Tx<'_> {
     pub(crate) fn expire(&mut self, now: Timestamp, max: usize) -> Result<usize> {
         let end = keys::expiries_until(Timestamp(now.0.saturating_add(1)));
         let over = self.range(&keys::expiries(), &end, Order::Ascending, max)?;
-        for (key, _) in &over {
-            // domain, table, time, then the key of the row.
+        for (key, more) in &over {
+            // domain, table, time, then the key of the row; other rows that go with it.
             self.delete(key[17..].to_vec());
+            for other in keys::unpack(more) {
+                self.delete(other);
+            }
             self.delete(key.clone());
         }
         Ok(over.len())

@@ -10,6 +10,7 @@ pub(crate) mod agenda;
 mod bodies;
 pub(crate) mod brought;
 pub(crate) mod claim;
+mod decide;
 mod effects;
 pub(crate) mod feed;
 mod flags;

@@ -10,7 +10,7 @@ use crate::engine::agenda::Turn;
 use crate::queue::{Lease, Parked, ParkedReason, QueueId, Settled, Settlement, Started, is_site};
 use crate::rows::{DepthRow, WorkRow};
 use crate::view::{View, ViewExt};
-use crate::{Error, Owner, Quota, Result, Usage, keys};
+use crate::{Error, Owner, Quota, Result, Traced, Usage, keys};
 
 /// The row with this id, of the access's domain, or of any domain for the site.
 pub(crate) fn find<V: View + ?Sized>(
@@ -147,8 +147,16 @@ impl Tx<'_> {
             // row was written under its domain's proof, and the lease stands for that row.
             let access = Access::system(lease.tenant());
             tx.apply_effects(&access, domain, &settlement.effects, &mut accepted)?;
-            tx.settle_row(&access, id, row, &settlement.settled, &mut accepted)?;
-            tx.write_trace(domain, lease.row.envelope.id, &settlement.trace);
+            let mut traced = Traced::new(lease.row.envelope.id);
+            traced.lines.clone_from(&settlement.trace);
+            tx.settle_row(
+                &access,
+                id,
+                row,
+                &settlement.settled,
+                (&mut accepted, &mut traced),
+            )?;
+            tx.write_trace(domain, &traced);
             tx.end_lease(id);
             Ok(accepted)
         })
@@ -160,7 +168,7 @@ impl Tx<'_> {
         id: QueueId,
         row: WorkRow,
         settled: &Settled,
-        accepted: &mut Vec<Accepted>,
+        (accepted, traced): (&mut Vec<Accepted>, &mut Traced),
     ) -> Result<()> {
         let domain = access.domain();
         let mut new = WorkRow {
@@ -213,6 +221,10 @@ impl Tx<'_> {
                 };
                 self.act_all(&to, actions, &mut next)?;
                 self.drop_if_unnamed(domain, content)?;
+                if !traced.lines.is_empty() {
+                    let made = (next.stored.as_slice(), next.queued.as_slice());
+                    self.trace_rows(domain, row.address.clone(), made, traced)?;
+                }
                 accepted.push(next);
                 return self.dequeue(domain, id, &row, Turn::Taken);
             }

@@ -14,7 +14,9 @@ use crate::queue::{Depth, QueueFilter, QueueId, QueueRow, is_site};
 use crate::rows::{DepthRow, KvRow, MailboxRow, MessageRow, TraceRow, WorkRow, decode};
 use crate::store::SHARED_ROOT;
 use crate::view::{Order, View, ViewExt, Walk};
-use crate::{ContentId, Error, Flags, KvEntry, Mailbox, Owner, Result, Rights, TraceEntry, Usage};
+use crate::{
+    ContentId, Error, Flags, KvEntry, Mailbox, Owner, Result, Rights, TraceEntry, TraceKey, Usage,
+};
 
 type Dyn<'a> = &'a dyn View;
 
@@ -411,7 +413,13 @@ pub(crate) fn trace(
     envelope: EnvelopeId,
 ) -> Result<Vec<TraceEntry>> {
     administer(access)?;
-    let rows = view.prefix(&keys::traces(access.domain(), envelope), usize::MAX)?;
+    let (own, host) = (access.domain(), mail::Tenant::HOST.domain());
+    let mut rows = view.prefix(&keys::traces(own, envelope), usize::MAX)?;
+    if own != host && view.exists(&keys::trace_of_sender(own, envelope))? {
+        rows.extend(view.prefix(&keys::traces(host, envelope), usize::MAX)?);
+        // By their numbers: in the order of the commits.
+        rows.sort_by_key(|(key, _)| keys::last_number(key));
+    }
     let mut entries = Vec::new();
     for (_, value) in rows {
         let row: TraceRow = decode(&value)?;
@@ -422,6 +430,32 @@ pub(crate) fn trace(
         );
     }
     Ok(entries)
+}
+
+pub(crate) fn traced(
+    view: Dyn<'_>,
+    access: &Access,
+    by: &TraceKey,
+    max: usize,
+) -> Result<Vec<EnvelopeId>> {
+    administer(access)?;
+    let (own, host) = (access.domain(), mail::Tenant::HOST.domain());
+    let prefix = keys::traced(own, by);
+    let rows = view.range(&prefix, &keys::after(&prefix), Order::Descending, max)?;
+    let mut found: Vec<_> = rows
+        .iter()
+        .map(|(key, _)| EnvelopeId(keys::last_number(key)))
+        .collect();
+    // The host's rows of a message that somebody of the domain sent.
+    if found.is_empty() && own != host && matches!(by, TraceKey::Row(_)) {
+        for (key, _) in view.prefix(&keys::traced(host, by), max)? {
+            let envelope = EnvelopeId(keys::last_number(&key));
+            if view.exists(&keys::trace_of_sender(own, envelope))? {
+                found.push(envelope);
+            }
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn recent_traces(view: Dyn<'_>, access: &Access, max: usize) -> Result<Vec<TraceEntry>> {

@@ -56,6 +56,7 @@ scenarios! {
         the_next_stages_take_the_place_of_a_row,
         a_parked_row_waits_counts_and_resumes,
         an_administrator_holds_releases_retries_and_removes,
+        a_row_of_another_queue_goes_on_where_it_was,
         an_attempt_that_began_is_remembered,
         depth_is_counted_by_domain_and_channel,
         a_worker_is_woken_when_something_is_due;
@@ -88,6 +89,9 @@ scenarios! {
         kv_values_end_by_themselves,
         settings_belong_to_their_domain,
         traces_are_kept_by_message,
+        a_trace_is_found_by_address_message_id_and_row_inside_its_domain,
+        what_the_host_did_is_shown_to_the_domain_that_sent_it,
+        what_administrators_decide_stands_in_the_trace,
         removing_an_owner_removes_everything_and_nothing_else,
         usage_follows_what_is_stored;
     parallel:

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mail::{EnhancedStatus, Timestamp};
 use store::{
     Action, Effect, Error, Lease, Owner, Parked, ParkedReason, Piece, Place, QueueFilter,
-    QueueState, Settled, Settlement, Source, Started, Work,
+    QueueState, Resumed, Settled, Settlement, Source, Started, Work,
 };
 
 use crate::world::{ANN, BOB, NOW, World, eventually, inbox, process, system};
@@ -506,4 +506,39 @@ pub(crate) fn a_worker_is_woken_when_something_is_due(world: &World) {
         calls.load(Ordering::SeqCst) <= after + 1,
         "a call under way may still come, then none"
     );
+}
+
+pub(crate) fn a_row_of_another_queue_goes_on_where_it_was(world: &World) {
+    let resumed = |parked| Resumed {
+        work: Work::Remote {
+            channel: "smtp".to_owned(),
+            next_hop: None,
+        },
+        parked,
+        due: LATER,
+        expires: LATER.plus_seconds(9),
+        created: Timestamp(5),
+        attempts: 3,
+        last: Some((None, "not now".to_owned())),
+        delay_told: true,
+    };
+    let aside = Some((ParkedReason::Moderation, "wait".to_owned()));
+    for (parked, state) in [
+        (None, QueueState::Ready),
+        (aside, QueueState::Parked(ParkedReason::Moderation)),
+    ] {
+        let id = world
+            .accepted(vec![Action::Resumed(Box::new(resumed(parked.clone())))])
+            .queued[0]
+            .id;
+        world.reopen();
+        let row = world.store().queue_row(&system(1), id).unwrap();
+        assert_eq!(row.state, state);
+        assert_eq!(row.parked, parked.map(|(_, why)| why));
+        let times = (row.due, row.expires, row.created, row.attempts);
+        assert_eq!(times, (LATER, LATER.plus_seconds(9), Timestamp(5), 3));
+        assert_eq!(row.last, Some((None, "not now".to_owned())));
+        assert!(row.delay_told);
+        world.store().remove(&system(1), id).wait().unwrap();
+    }
 }

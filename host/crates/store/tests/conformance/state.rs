@@ -1,5 +1,8 @@
-use mail::{GroupId, PersonId, Timestamp};
-use store::{Effect, Error, KvEntry, Owner, Place, QueueFilter, Rights, TraceLine, Usage};
+use mail::{EnvelopeId, GroupId, PersonId, Timestamp};
+use store::{
+    Decision, Effect, Error, KvEntry, Owner, Part, Place, QueueFilter, Rights, TraceKey, TraceLine,
+    Traced, Usage,
+};
 
 use crate::world::{ANN, BOB, NOW, World, inbox, person, process, system};
 
@@ -160,7 +163,12 @@ pub(crate) fn traces_are_kept_by_message(world: &World) {
     };
     assert_eq!(
         texts(store.trace(&system(1), first).unwrap()),
-        ["first", "accepted", "delivered"]
+        [
+            "first",
+            "accepted",
+            &format!("queue {} x for \"ann o\"@abc.test", lease.row.id),
+            "delivered"
+        ]
     );
     assert_eq!(
         texts(store.trace(&system(2), first).unwrap()),
@@ -170,11 +178,134 @@ pub(crate) fn traces_are_kept_by_message(world: &World) {
         store.recent_traces(&system(1), 1).unwrap()[0].envelope,
         second
     );
-    assert_eq!(store.recent_traces(&system(1), 100).unwrap().len(), 5);
+    assert_eq!(store.recent_traces(&system(1), 100).unwrap().len(), 7);
     let month = NOW.plus_seconds(31 * 24 * 3600);
     assert_eq!(store.expire(month, 2).wait().unwrap(), 2, "in steps");
     assert_eq!(store.expire(month, 100).wait().unwrap(), 1);
     assert_eq!(store.recent_traces(&system(1), 100).unwrap(), []);
+}
+
+/// A part with one line of trace, and a row that waits.
+fn traced_part(world: &World, domain: u64, id: &str, envelope: EnvelopeId) -> Part {
+    let mut traced = Traced::new(envelope);
+    traced.found_by = vec![TraceKey::MessageId(id.to_owned())];
+    let mut part = world.part(
+        system(domain),
+        vec![world.body(b"m")],
+        vec![process("x", NOW)],
+    );
+    part.trace = vec![TraceLine {
+        at: NOW,
+        recipient: None,
+        step: "intake".to_owned(),
+        text: "taken".to_owned(),
+    }];
+    part.effects = vec![Effect::Trace(Box::new(traced))];
+    part
+}
+
+fn address(text: &str) -> TraceKey {
+    TraceKey::Address(mail::Mailbox::parse(text).unwrap())
+}
+
+pub(crate) fn a_trace_is_found_by_address_message_id_and_row_inside_its_domain(world: &World) {
+    let store = world.store();
+    let send = |domain, id| {
+        let mut accept = world.accept(Vec::new());
+        accept.parts = vec![traced_part(world, domain, id, accept.envelope.id)];
+        store.accept(accept).wait().unwrap()
+    };
+    let first = send(1, "one@x");
+    let second = send(1, "two@x");
+    let foreign = send(2, "two@x");
+    world.reopen();
+    let store = world.store();
+    let found = |domain, by: &TraceKey| store.traced(&system(domain), by, 10).unwrap();
+    let both = vec![second.envelope, first.envelope];
+    for by in ["Carl@ELSEWHERE.test", "ann@abc.test", "\"Ann o\"@abc.test"] {
+        assert_eq!(found(1, &address(by)), both, "{by}");
+        assert_eq!(found(2, &address(by)), [foreign.envelope], "{by}");
+    }
+    let by = TraceKey::MessageId("two@x".to_owned());
+    assert_eq!(found(1, &by), [second.envelope]);
+    assert_eq!(found(2, &by), [foreign.envelope]);
+    let by = TraceKey::Row(first.queued[0].id);
+    assert_eq!(found(1, &by), [first.envelope]);
+    assert_eq!(found(2, &by), []);
+    assert_eq!(
+        store
+            .traced(&system(1), &address("ann@abc.test"), 1)
+            .unwrap(),
+        both[..1]
+    );
+    // What a message is found by ends with its trace.
+    let end = NOW.plus_seconds(15 * 24 * 3600);
+    assert_eq!(store.expire(end, 100).wait().unwrap(), 3);
+    for by in [
+        address("ann@abc.test"),
+        by,
+        TraceKey::MessageId("two@x".to_owned()),
+    ] {
+        assert_eq!(store.traced(&system(1), &by, 10).unwrap(), [], "{by:?}");
+    }
+}
+
+pub(crate) fn what_the_host_did_is_shown_to_the_domain_that_sent_it(world: &World) {
+    let store = world.store();
+    let mut accept = world.accept(Vec::new());
+    let envelope = accept.envelope.id;
+    let mut sent = Traced::new(envelope);
+    sent.is_sender = true;
+    let mut own = traced_part(world, 1, "one@x", envelope);
+    own.recipients.clear();
+    own.effects.push(Effect::Trace(Box::new(sent)));
+    accept.parts = vec![
+        own,
+        traced_part(world, 0, "one@x", envelope),
+        traced_part(world, 2, "one@x", envelope),
+    ];
+    let accepted = store.accept(accept).wait().unwrap();
+    let lines = |domain| store.trace(&system(domain), envelope).unwrap().len();
+    assert_eq!((lines(1), lines(0), lines(2)), (3, 2, 2));
+    let row = TraceKey::Row(accepted.queued[0].id);
+    assert_eq!(store.traced(&system(1), &row, 9).unwrap(), [envelope]);
+    assert_eq!(store.traced(&system(2), &row, 9).unwrap(), []);
+}
+
+pub(crate) fn what_administrators_decide_stands_in_the_trace(world: &World) {
+    let store = world.store();
+    let mut accept = world.accept(Vec::new());
+    let envelope = accept.envelope.id;
+    accept.parts = vec![traced_part(world, 1, "one@x", envelope)];
+    let id = store.accept(accept).wait().unwrap().queued[0].id;
+    let decide = |decision| store.decide(&system(1), id, decision, "ann").wait();
+    assert!(matches!(decide(Decision::Release), Err(Error::Invalid(_))));
+    for decision in [
+        Decision::Retry,
+        Decision::Hold,
+        Decision::Release,
+        Decision::Remove,
+    ] {
+        decide(decision).unwrap();
+    }
+    assert_eq!(decide(Decision::Remove), Err(Error::NotFound));
+    let steps: Vec<_> = store
+        .trace(&system(1), envelope)
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.line.step)
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "intake",
+            "store",
+            "queue.retry",
+            "queue.hold",
+            "queue.release",
+            "queue.remove"
+        ]
+    );
 }
 
 pub(crate) fn removing_an_owner_removes_everything_and_nothing_else(world: &World) {

@@ -1,32 +1,9 @@
 //! Encrypted connections to a slapd with a certificate of its own.
 
 use std::path::Path;
-use std::process::Command;
 
+use super::slapd::make_certificate as certificate;
 use super::*;
-
-/// A certificate for 127.0.0.1 that is its own authority, and its key.
-fn certificate(folder: &Path) {
-    let config = folder.join("openssl.cnf");
-    let text = "[req]\ndistinguished_name = name\nx509_extensions = server\nprompt = no\n[name]\nCN = slapd\n\
-                [server]\nsubjectAltName = IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n";
-    std::fs::write(&config, text).expect("the folder is ours");
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
-        .args(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-config"])
-        .arg(&config)
-        .arg("-keyout")
-        .arg(folder.join("key.pem"))
-        .arg("-out")
-        .arg(folder.join("certificate.pem"))
-        .output()
-        .expect("openssl is installed");
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-}
 
 #[tokio::test]
 async fn start_tls_needs_a_certificate_that_is_trusted() {
