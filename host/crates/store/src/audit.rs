@@ -41,6 +41,7 @@ const TABLES: &[(Table, &str)] = &[
     (Table::Trace, "trace"),
     (Table::Operation, "operation"),
     (Table::Member, "member"),
+    (Table::TraceBy, "trace-by"),
     (Table::ContentKey, "content-key"),
     (Table::Feed, "feed"),
     (Table::FeedAt, "feed-at"),
