@@ -14,6 +14,7 @@ mod a_trace_tells_every_step_of_a_message;
 mod a_wasi_component_finds_nothing_behind_it;
 mod an_author_makes_a_plugin;
 mod an_erased_person_is_found_nowhere;
+mod an_installed_plugin_is_removed;
 mod an_operator_sets_a_server_up;
 mod an_option_without_its_plugin_waits;
 mod an_upload_that_cannot_be_used_changes_nothing;
