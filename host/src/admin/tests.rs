@@ -2,6 +2,7 @@
 
 mod document;
 mod foreign;
+mod moving;
 mod roles;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -11,6 +11,8 @@ use super::tar::{self, Head};
 
 /// Facts of an item, as JSON.
 const FACTS: &str = "POSTROOM.facts";
+/// Bytes of facts. A reader takes a little more, with path and hash.
+const FACTS_MAX: usize = tar::PAX_MAX as usize - 64 * 1024;
 /// The hash over path, facts and bytes.
 const HASH: &str = "POSTROOM.hash";
 /// The last item.
@@ -77,6 +79,11 @@ impl<W: Write> Writer<W> {
         bytes: &Bytes<'_>,
     ) -> anyhow::Result<()> {
         let facts = serde_json::to_string(facts)?;
+        ensure!(
+            facts.len() <= FACTS_MAX,
+            "'{path}' is described by {} bytes, more than {FACTS_MAX}",
+            facts.len()
+        );
         let mut hasher = begin_hash(path, &facts);
         bytes.each(&mut |part| {
             hasher.update(part);
@@ -136,6 +143,12 @@ impl Item {
             .with_context(|| format!("the facts of '{}' are not understood", self.path))
     }
 
+    /// What it takes until it is written: facts and bytes.
+    pub(super) const fn waiting(&self) -> u64 {
+        self.size + self.facts.len() as u64
+    }
+
+    #[cfg(test)]
     pub(crate) const fn size(&self) -> u64 {
         self.size
     }

@@ -19,6 +19,9 @@ use crate::site::Site;
 
 /// Rows asked for at a time.
 const PAGE: usize = 500;
+/// UIDs in one window: mailboxes that were emptied once are sparse in one place and dense in the
+/// next.
+const WIDTH_MAX: u64 = 64 * PAGE as u64;
 /// Settings that belong to an import under way.
 pub(super) const IMPORT_SETTINGS: &[u8] = b"import/";
 
@@ -210,7 +213,7 @@ impl<W: Write> Export<'_, W> {
             }
             from = last + 1;
             width = match rows.len() {
-                few if few < PAGE / 2 => width.saturating_mul(2).min(1 << 32),
+                few if few < PAGE / 2 => width.saturating_mul(2).min(WIDTH_MAX),
                 many if many > PAGE => (width / 2).max(1),
                 _ => width,
             };

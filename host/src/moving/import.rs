@@ -12,8 +12,8 @@ use mail::{
 use routing::Owner as OptionOwner;
 use serde_json::Value;
 use store::{
-    Brought, BroughtMailbox, BroughtMessage, BroughtRow, KvEntry, NewMessage, Owner, ParkedReason,
-    Piece, Rights, Work,
+    Brought, BroughtMailbox, BroughtMessage, BroughtRow, KvEntry, Mark, NewMessage, Owner,
+    ParkedReason, Piece, Rights, Work,
 };
 use tokio::runtime::Handle;
 
@@ -34,8 +34,12 @@ const MARK: &[u8] = b"import/mark";
 const BATCH_ITEMS: usize = 200;
 /// Bytes after which a commit is made.
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// The largest setting, value or component.
-const SMALL: u64 = 64 * 1024 * 1024;
+/// The largest component.
+const COMPONENT: u64 = 64 * 1024 * 1024;
+/// The largest setting, as the store has them.
+const SETTING: u64 = 4 * 1024 * 1024;
+/// The largest value of a plugin, as the store has them.
+const VALUE: u64 = 256 * 1024;
 
 /// What an import brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,7 +157,7 @@ struct Import<'a> {
     tenant: Option<Tenant>,
     /// The state it had.
     wanted: State,
-    /// The last item that an earlier try brought.
+    /// The last item that is in, by an earlier try or by this one.
     done: u64,
     batch: Vec<Brought>,
     bytes: u64,
@@ -177,15 +181,16 @@ impl Import<'_> {
         }
         match kind {
             "plugins" => {
-                let bytes = reader.read_all(item, SMALL)?;
+                let bytes = reader.read_all(item, COMPONENT)?;
                 self.component(bytes)
                     .with_context(|| format!("'{}'", item.path))
             }
             "settings" => {
                 let facts: SettingFacts = item.facts()?;
-                let value = reader.read_all(item, SMALL)?;
-                // Which components are the domain's own was said when they were installed.
-                if facts.key == b"plugins/uploads" {
+                let value = reader.read_all(item, SETTING)?;
+                // Which components are the domain's own was said when they were installed. How far
+                // an import is belongs to this one.
+                if facts.key == b"plugins/uploads" || facts.key == MARK {
                     return Ok(());
                 }
                 self.bring(item, Brought::Setting(facts.key, value))
@@ -203,7 +208,7 @@ impl Import<'_> {
                 let facts: KvFacts = item.facts()?;
                 let entry = KvEntry {
                     key: facts.key,
-                    value: reader.read_all(item, SMALL)?,
+                    value: reader.read_all(item, VALUE)?,
                     expires: facts.expires,
                 };
                 self.bring(item, Brought::Kv(facts.plugin, entry))
@@ -242,15 +247,19 @@ impl Import<'_> {
                 let facts: PersonFacts = item.facts()?;
                 let (new, hashes) = domain::new_person(facts)?;
                 let mail = new.mail.clone();
+                self.own(&mail)?;
                 if !self.is_there(&mail) {
                     self.apply(Change::AddPerson(new))?;
                 }
+                // The address may be taken by something else.
+                ensure!(self.is_there(&mail), "{mail} is no person here");
                 self.imported.people += 1;
                 self.apply(Change::SetPasswordHashes(mail, hashes))?;
                 Ok(())
             }
             "groups" => {
                 let new = domain::new_group(item.facts()?)?;
+                self.own(&new.mail)?;
                 let tenant = self.tenant()?;
                 let groups = self.handle.block_on(self.site.directory.groups(tenant))?;
                 if !groups
@@ -263,10 +272,26 @@ impl Import<'_> {
             }
             "aliases" => {
                 let facts: Value = item.facts()?;
-                self.apply(Change::AddAlias(domain::new_alias(&facts)?))?;
+                let new = domain::new_alias(&facts)?;
+                self.own(&new.address)?;
+                self.apply(Change::AddAlias(new))?;
                 Ok(())
             }
             other => bail!("'{other}' is not known here"),
+        }
+    }
+
+    /// Refuses an address of another domain: nothing of an archive goes beyond its own.
+    fn own(&self, address: &Mailbox) -> anyhow::Result<()> {
+        let tenant = self.tenant()?;
+        let home = self.site.directory.domain(address.domain());
+        match self.handle.block_on(home) {
+            Ok(home) if home.tenant() == tenant => Ok(()),
+            Ok(_) | Err(LookupError::NotFound(_)) => bail!(
+                "{address} is not in {}: the archive was not made by an export",
+                self.name
+            ),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -412,7 +437,6 @@ impl Import<'_> {
     fn body<R: Read>(&mut self, reader: &mut Reader<R>, item: &Item) -> anyhow::Result<Vec<Piece>> {
         let mut body = self.site.store.begin_body()?;
         reader.read(item, &mut |part| Ok(body.write(part)?))?;
-        self.bytes += item.size();
         Ok(vec![body.finish()?.piece()])
     }
 
@@ -478,6 +502,7 @@ impl Import<'_> {
     /// All of an item is in one commit, so that the mark stands between items.
     fn bring_all(&mut self, item: &Item, brought: Vec<Brought>) -> anyhow::Result<()> {
         self.batch.extend(brought);
+        self.bytes += item.waiting();
         self.last = item.number;
         if self.batch.len() >= BATCH_ITEMS || self.bytes >= BATCH_BYTES {
             self.flush()
@@ -492,8 +517,20 @@ impl Import<'_> {
         }
         let batch = std::mem::take(&mut self.batch);
         self.bytes = 0;
-        let mark = (MARK.to_vec(), self.last.to_string().into_bytes());
-        Ok(self.site.store.bring(&self.access()?, batch, mark).wait()?)
+        let mark = Mark {
+            key: MARK.to_vec(),
+            before: (self.done > 0).then(|| self.done.to_string().into_bytes()),
+            after: self.last.to_string().into_bytes(),
+        };
+        match self.site.store.bring(&self.access()?, batch, mark).wait() {
+            Err(store::Error::Conflict) => bail!(ApiError::conflict(format!(
+                "another import of this archive into {} is under way: wait for it",
+                self.name
+            ))),
+            brought => brought?,
+        }
+        self.done = self.last;
+        Ok(())
     }
 
     /// All is there: plugins and shared mailboxes first, then the domain has its state.
@@ -510,8 +547,8 @@ impl Import<'_> {
         let change = Change::SetDomain(self.name.clone(), changes);
         self.handle
             .block_on(self.site.directory.apply(Principal::Site, change))?;
-        set(self.site, &HOST, claim_key(&self.name), None)?;
-        set(self.site, &self.access()?, MARK.to_vec(), None)
+        // The mark stays: another import of this archive that is slow must not begin again.
+        set(self.site, &HOST, claim_key(&self.name), None)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 
 const BLOCK: usize = 512;
 /// A pax header longer than this is not believed.
-const PAX_MAX: u64 = 4 * 1024 * 1024;
+pub(super) const PAX_MAX: u64 = 4 * 1024 * 1024;
 /// What eleven octal digits hold.
 const SIZE_MAX: u64 = (1 << 33) - 1;
 

@@ -21,6 +21,11 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 /// Lanes.
 const LANES: u32 = 1;
+/// What hashes of other servers may need: memory in KiB, passes, lanes. More would let one login
+/// take the memory or the time of all.
+const FOREIGN_MAX: (u32, u32, u32) = (64 * 1024, 4, 4);
+/// Hashes of one person.
+pub(crate) const FOREIGN_HASHES: usize = 4;
 /// Longer passwords are never right and are not hashed as a whole (A05).
 pub(crate) const PASSWORD_BYTES: usize = 1024;
 
@@ -59,6 +64,25 @@ pub fn verify_password(hashes: &[Secret<String>], password: &Secret<String>) -> 
         .filter(|hash| fits(hash.expose_secret()))
         .count();
     usable && found > 0
+}
+
+/// What is wrong with the hash of another server; `None`: logins can compute it.
+pub(crate) fn unusable(hash: &Secret<String>) -> Option<String> {
+    let Ok(hash) = PasswordHash::new(hash.expose_secret()) else {
+        return Some("it is no PHC string".to_owned());
+    };
+    if hash.algorithm.as_str() != "argon2id" {
+        return Some(format!("it is of {}, not of argon2id", hash.algorithm));
+    }
+    let Ok(params) = Params::try_from(&hash) else {
+        return Some("its parameters are not understood".to_owned());
+    };
+    let (memory, passes, lanes) = FOREIGN_MAX;
+    let is_too_much =
+        params.m_cost() > memory || params.t_cost() > passes || params.p_cost() > lanes;
+    is_too_much.then(|| {
+        format!("it needs more than m={memory},t={passes},p={lanes}, which a login may take")
+    })
 }
 
 /// Computes hashes on blocking threads, a few at once.

@@ -35,6 +35,17 @@ pub enum Brought {
     Setting(Vec<u8>, Vec<u8>),
 }
 
+/// How far an import is: a setting of the domain that changes with what is brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value now; another one means that somebody else brings the same.
+    pub before: Option<Vec<u8>>,
+    /// Its value then.
+    pub after: Vec<u8>,
+}
+
 /// A mailbox with the epoch and the counters it had.
 ///
 /// A new one gets exactly these, so clients go on with what they know. One that is there (a level

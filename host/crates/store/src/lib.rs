@@ -72,7 +72,7 @@ pub use accept::{
     TraceLine,
 };
 pub use body::{BodyRef, BodyWriter, Piece};
-pub use brought::{Brought, BroughtMailbox, BroughtMessage, BroughtRow};
+pub use brought::{Brought, BroughtMailbox, BroughtMessage, BroughtRow, Mark};
 pub use config::{Config, system_clock};
 pub use content::Content;
 pub use cut::{Cut, CutFile};

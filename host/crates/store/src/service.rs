@@ -20,7 +20,7 @@ use crate::view::{View, ViewExt};
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Error, Feed, FeedCursor, FlagChange,
-    Head, KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
+    Head, KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
     QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats,
     Store, Told, TraceEntry, TraceKey, Usage, Watch, Watched, audit, keys,
 };
@@ -664,12 +664,7 @@ impl Store for Engine {
         self.read(|view| brought::kv_all(view, access, after, max))
     }
 
-    fn bring(
-        &self,
-        access: &Access,
-        brought: Vec<Brought>,
-        mark: (Vec<u8>, Vec<u8>),
-    ) -> Pending<()> {
+    fn bring(&self, access: &Access, brought: Vec<Brought>, mark: Mark) -> Pending<()> {
         let access = *access;
         self.run(move |tx| tx.bring(&access, &brought, &mark))
     }

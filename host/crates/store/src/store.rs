@@ -9,7 +9,7 @@ use mail::{
 use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Feed, FeedCursor, FlagChange, Head,
-    KvEntry, Lease, Mailbox, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place,
+    KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place,
     QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats,
     Told, TraceEntry, TraceKey, Usage, Watch, Watched,
 };
@@ -301,14 +301,10 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<(String, KvEntry)>>;
     /// Brings in what another store had, with the numbers it had there: all of these and the
     /// setting `mark`, or nothing. Who brings much does it in several calls and goes on behind
-    /// the last mark. For the site and the system. `Exists`: a message with that UID, or a
+    /// the last mark. For the site and the system. `Conflict`: the mark is not as it was
+    /// expected, somebody else brings the same; `Exists`: a message with that UID, or a
     /// mailbox with messages, is there; `OverQuota`.
-    fn bring(
-        &self,
-        access: &Access,
-        brought: Vec<Brought>,
-        mark: (Vec<u8>, Vec<u8>),
-    ) -> Pending<()>;
+    fn bring(&self, access: &Access, brought: Vec<Brought>, mark: Mark) -> Pending<()>;
     /// How far the store is. All of it is durable.
     fn head(&self) -> Result<Head>;
     /// The files that make up the store at this moment, kept while the answer lives. `Invalid`

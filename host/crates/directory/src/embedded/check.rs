@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use mail::{Domain, Mailbox, limits};
+use mail::{Domain, Mailbox, Secret, limits};
 use routing::{Autoreply, DeliveryOption, State};
 
-use crate::{AdminError, DomainEntry, GroupEntry, PersonEntry, Quota};
+use crate::{AdminError, DomainEntry, GroupEntry, PersonEntry, Quota, passwd};
 
 /// Names of one domain, addresses of one person, members of one group.
 const LIST: usize = limits::EXPANSION_TARGETS;
@@ -403,6 +403,25 @@ pub(super) fn password(password: &str) -> Result<(), AdminError> {
         ));
     }
     Ok(())
+}
+
+/// Hashes of another server cost each login what they say.
+pub(super) fn hashes(address: &Mailbox, hashes: &[Secret<String>]) -> Result<(), AdminError> {
+    let remedy = "set a new password there first, or leave it out";
+    if hashes.len() > passwd::FOREIGN_HASHES {
+        let problem = format!(
+            "{address} has more than {} passwords",
+            passwd::FOREIGN_HASHES
+        );
+        return Err(AdminError::invalid(problem, remedy));
+    }
+    match hashes.iter().find_map(passwd::unusable) {
+        Some(what) => Err(AdminError::invalid(
+            format!("the password hash of {address} cannot be used: {what}"),
+            remedy,
+        )),
+        None => Ok(()),
+    }
 }
 
 /// May the domain have one more person?

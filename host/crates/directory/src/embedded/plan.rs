@@ -84,6 +84,7 @@ impl Planner<'_> {
                 rights::site_only(self.by)?;
                 let view = self.home(at, change)?;
                 let entry = person_at(&view, at)?;
+                check::hashes(at, hashes)?;
                 Ok(self.set_hashes(view, entry, hashes.clone()))
             }
             Change::RemovePerson(at) => {

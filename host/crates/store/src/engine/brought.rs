@@ -2,7 +2,7 @@
 
 use mail::{Access, EmailId, ModSeq, Tenant, ThreadId, Uid};
 
-use crate::brought::{Brought, BroughtMailbox, BroughtMessage, BroughtRow};
+use crate::brought::{Brought, BroughtMailbox, BroughtMessage, BroughtRow, Mark};
 use crate::engine::access::site;
 use crate::engine::{Tx, names};
 use crate::ids::BLOCK;
@@ -10,8 +10,14 @@ use crate::rows::{MailboxRow, MessageRow, WorkRow};
 use crate::view::{View, ViewExt};
 use crate::{Error, Quota, Result, Usage, keys};
 
-/// Ids from here on are too many to be another store's: they would leave none for this one.
-const FOREIGN_IDS_END: u64 = 1 << 62;
+/// Ids from here on are too many to be another store's: they would leave too few for this one.
+/// A store that gave a million ids a second for a thousand years is below it.
+const FOREIGN_IDS_END: u64 = 1 << 56;
+/// RFC 7162 section 7: modification sequences have 63 bits; this leaves room for those to come.
+const FOREIGN_MODSEQ_END: u64 = 1 << 62;
+/// A UIDVALIDITY is the second at which it was given, or a little more: one of a clock that goes
+/// further ahead is not believed, as every later one has to be larger.
+const AHEAD_SECONDS: i64 = 10 * 366 * 24 * 60 * 60;
 
 impl Tx<'_> {
     /// Brings in all of these and writes the mark, or nothing.
@@ -19,17 +25,19 @@ impl Tx<'_> {
         &mut self,
         access: &Access,
         brought: &[Brought],
-        mark: &(Vec<u8>, Vec<u8>),
+        mark: &Mark,
     ) -> Result<()> {
         site(access)?;
         if access.tenant == Tenant::HOST {
             return Err(Error::NotFound);
         }
+        if self.raw(&keys::setting(access.domain(), &mark.key))? != mark.before {
+            return Err(Error::Conflict);
+        }
         for one in brought {
             self.bring_one(access, one)?;
         }
-        let (key, value) = mark;
-        self.put_setting(access.domain(), key, Some(value))
+        self.put_setting(access.domain(), &mark.key, Some(&mark.after))
     }
 
     fn bring_one(&mut self, access: &Access, brought: &Brought) -> Result<()> {
@@ -62,6 +70,7 @@ impl Tx<'_> {
     }
 
     fn bring_mailbox(&mut self, access: &Access, brought: &BroughtMailbox) -> Result<()> {
+        self.check_counters(brought)?;
         let domain = access.domain();
         let levels = names::levels_for(brought.owner, &brought.name)?;
         let id = self.ensure(domain, brought.owner, &levels)?;
@@ -82,7 +91,31 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Counters that would leave none for what comes next are refused.
+    fn check_counters(&self, brought: &BroughtMailbox) -> Result<()> {
+        let odd = |what: &str| {
+            Err(Error::Invalid(format!(
+                "{what} of a mailbox is out of range"
+            )))
+        };
+        let latest = self.now.seconds().saturating_add(AHEAD_SECONDS);
+        if brought.uid_validity.0 == 0 || i64::from(brought.uid_validity.0) > latest {
+            return odd("the UIDVALIDITY");
+        }
+        if brought.uid_next.0 == 0 {
+            return odd("the UIDNEXT");
+        }
+        if brought.highest_modseq.0 >= FOREIGN_MODSEQ_END {
+            return odd("the modification sequence");
+        }
+        Ok(())
+    }
+
     fn bring_message(&mut self, access: &Access, brought: &BroughtMessage) -> Result<()> {
+        if brought.created > brought.changed || brought.changed.0 >= FOREIGN_MODSEQ_END {
+            let what = "the modification sequence of a message is out of range";
+            return Err(Error::Invalid(what.to_owned()));
+        }
         let domain = access.domain();
         let levels = names::levels_for(brought.owner, &brought.mailbox)?;
         let id = names::find(self, domain, brought.owner, &levels)?.ok_or(Error::NotFound)?;

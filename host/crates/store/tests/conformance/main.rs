@@ -78,6 +78,8 @@ scenarios! {
     moving:
         what_is_brought_keeps_its_numbers,
         what_is_there_is_not_brought_twice,
+        of_two_who_bring_the_same_one_does,
+        counters_that_leave_no_room_are_refused,
         only_the_server_and_the_operator_bring,
         queued_mail_is_brought_as_it_waits,
         all_values_of_plugins_are_paged;

@@ -2,16 +2,21 @@
 
 use mail::{EmailId, ModSeq, RecipientId, Tenant, ThreadId, Timestamp, Uid, UidValidity};
 use store::{
-    Brought, BroughtMailbox, BroughtMessage, BroughtRow, Error, Flags, KvEntry, NewMessage, Owner,
-    ParkedReason, Place, QueueFilter, QueueState, Quota, Rights, Source, Work,
+    Brought, BroughtMailbox, BroughtMessage, BroughtRow, Error, Flags, KvEntry, Mark, NewMessage,
+    Owner, ParkedReason, Place, QueueFilter, QueueState, Quota, Rights, Source, Work,
 };
 
 use crate::world::{ANN, BOB, NOW, World, administrator, person, system};
 
 const MARK: &[u8] = b"import/mark";
 
-fn mark(number: u8) -> (Vec<u8>, Vec<u8>) {
-    (MARK.to_vec(), vec![number])
+/// The mark goes from the number before to this one.
+fn mark(number: u8) -> Mark {
+    Mark {
+        key: MARK.to_vec(),
+        before: (number > 1).then(|| vec![number - 1]),
+        after: vec![number],
+    }
 }
 
 fn mailbox(name: &str) -> Brought {
@@ -151,6 +156,83 @@ pub(crate) fn what_is_there_is_not_brought_twice(world: &World) {
         store.bring(&access, missing, mark(2)).wait(),
         Err(Error::NotFound)
     );
+}
+
+pub(crate) fn of_two_who_bring_the_same_one_does(world: &World) {
+    let store = world.store();
+    let access = system(1);
+    let setting = |value: &[u8]| vec![Brought::Setting(b"colour".to_vec(), value.to_vec())];
+    store.bring(&access, setting(b"1"), mark(1)).wait().unwrap();
+    // Began before the first had written anything.
+    let late = store.bring(&access, setting(b"late"), mark(1)).wait();
+    assert_eq!(late, Err(Error::Conflict));
+    let ahead = store.bring(&access, setting(b"ahead"), mark(3)).wait();
+    assert_eq!(ahead, Err(Error::Conflict));
+    let found = || store.setting(&access, b"colour").unwrap();
+    assert_eq!(found().as_deref(), Some(&b"1"[..]));
+    assert_eq!(store.setting(&access, MARK).unwrap(), Some(vec![1]));
+    store.bring(&access, setting(b"2"), mark(2)).wait().unwrap();
+    assert_eq!(found().as_deref(), Some(&b"2"[..]));
+}
+
+pub(crate) fn counters_that_leave_no_room_are_refused(world: &World) {
+    let store = world.store();
+    let access = system(1);
+    let seconds = u32::try_from(NOW.seconds()).unwrap();
+    let tried = |validity: u32, next: u32, modseq: u64| {
+        let odd = BroughtMailbox {
+            owner: Owner::Person(ANN),
+            name: "Box".to_owned(),
+            special_use: None,
+            uid_validity: UidValidity(validity),
+            uid_next: Uid(next),
+            highest_modseq: ModSeq(modseq),
+        };
+        store
+            .bring(&access, vec![Brought::Mailbox(odd)], mark(1))
+            .wait()
+    };
+    for (validity, next, modseq) in [
+        (u32::MAX, 1, 1),
+        (seconds + 400_000_000, 1, 1),
+        (0, 1, 1),
+        (seconds, 0, 1),
+        (seconds, 1, u64::MAX),
+        (seconds, 1, 1 << 62),
+    ] {
+        let refused = tried(validity, next, modseq);
+        assert!(
+            matches!(refused, Err(Error::Invalid(_))),
+            "{validity} {next} {modseq}"
+        );
+    }
+    tried(seconds + 300_000_000, 1, (1 << 62) - 1).unwrap();
+    let with = |created, changed, email| {
+        let mut odd = message(world, "Box", 3, email);
+        (odd.created, odd.changed) = (ModSeq(created), ModSeq(changed));
+        store.bring(&access, vec![brought(odd)], mark(2)).wait()
+    };
+    for (created, changed, email) in [
+        (5, 4, 7),
+        (1, u64::MAX, 7),
+        (1, 1 << 62, 7),
+        (1, 1, 1 << 56),
+    ] {
+        let refused = with(created, changed, email);
+        assert!(
+            matches!(refused, Err(Error::Invalid(_))),
+            "{created} {changed} {email}"
+        );
+    }
+    with(4, 4, (1 << 56) - 1).unwrap();
+    // There is room for more.
+    let made = world.create(&access, Owner::Person(ANN), "later").unwrap();
+    let place = store
+        .mailbox_named(&access, Owner::Person(ANN), "Box")
+        .unwrap();
+    let new = world.append(&access, Place::Mailbox(place.id), b"new");
+    assert!(new.email.0 > 1 << 55, "{}", new.email.0);
+    assert!(store.mailbox(&access, made).is_ok());
 }
 
 pub(crate) fn only_the_server_and_the_operator_bring(world: &World) {

@@ -76,3 +76,36 @@ fn hashes_of_another_server_are_taken_from_the_operator_alone() {
         .expect("it is there");
     assert_eq!(bob.password_hashes, [hash]);
 }
+
+#[test]
+fn hashes_that_would_take_the_server_down_are_refused() {
+    let home = Home::new();
+    let good = crate::hash_password(&Secret::new("geheim".to_owned())).expect("it hashes");
+    let with = |text: &str| {
+        let text = good.expose_secret().replace("m=19456,t=2,p=1", text);
+        vec![Secret::new(text)]
+    };
+    let is_taken = |hashes: Vec<Secret<String>>| {
+        let change = Change::SetPasswordHashes(mailbox("bob@abc.test"), hashes);
+        match home.directory().apply_blocking(Principal::Site, &change) {
+            Ok(_) => true,
+            Err(AdminError::Invalid { .. }) => false,
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    assert!(is_taken(with("m=65536,t=4,p=4")));
+    for text in [
+        "m=65537,t=2,p=1",
+        "m=4194304,t=2,p=1",
+        "m=19456,t=5,p=1",
+        "m=19456,t=2,p=5",
+    ] {
+        assert!(!is_taken(with(text)), "{text}");
+    }
+    let other = good.expose_secret().replace("argon2id", "argon2d");
+    assert!(!is_taken(vec![Secret::new(other)]));
+    assert!(!is_taken(vec![Secret::new("geheim".to_owned())]));
+    assert!(is_taken(vec![good.clone(); 4]));
+    assert!(!is_taken(vec![good.clone(); 5]));
+    assert!(is_taken(Vec::new()), "nobody need have a password");
+}
