@@ -65,13 +65,8 @@ async fn export_domain(arguments: &Arguments, name: &str, file: &Path) -> anyhow
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let mut out = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&partial)
-        .with_context(|| format!("cannot write {}", partial.display()))?;
+    let mut out =
+        begun_anew(&partial).with_context(|| format!("cannot write {}", partial.display()))?;
     let progress = Progress::new();
     let mut size = 0;
     while let Some(chunk) = answer.chunk().await? {
@@ -93,6 +88,20 @@ async fn export_domain(arguments: &Arguments, name: &str, file: &Path) -> anyhow
     });
     output::show_done(&done, arguments.json);
     Ok(())
+}
+
+/// A file of nobody but the caller: what an earlier try left there, or somebody put there, goes.
+fn begun_anew(path: &Path) -> std::io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options()
+        .write(true)
+        .read(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 async fn import_domain(arguments: &Arguments, file: &Path) -> anyhow::Result<()> {

@@ -1,67 +1,122 @@
 //! Maildir, with Maildir++ and Dovecot's folders.
 
-use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, ensure};
 use mail::Timestamp;
 
+use super::beneath::Folder;
 use super::{MESSAGE_MAX, Sink, header_date};
 use crate::moving::MessageFacts;
 
 /// Folders below folders.
 const LEVELS_MAX: usize = 32;
+/// The longest list of keywords.
+const KEYWORDS_MAX: u64 = 64 * 1024;
 
 /// A Maildir with everything below it.
 #[derive(Debug)]
 pub(in crate::cli) struct Maildir {
-    /// Folders with the names of their mailboxes.
+    /// As it was named, for what is shown.
+    path: PathBuf,
+    root: Folder,
+    /// Folders, named from the root, with the names of their mailboxes.
     folders: Vec<(PathBuf, String)>,
 }
 
 impl Maildir {
     /// `top` names the mailbox of the Maildir itself; its folders go below where it is given.
     pub(super) fn open(path: &Path, top: Option<String>) -> anyhow::Result<Self> {
+        let root = Folder::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         ensure!(
-            is_maildir(path),
+            is_maildir(&root, Path::new("")),
             "{} is no Maildir: it has no folder 'cur' or 'new'",
             path.display()
         );
         let below = top.clone();
-        let mut folders = vec![(path.to_owned(), top.unwrap_or_else(|| "INBOX".to_owned()))];
-        find(path, below.as_deref(), 0, &mut folders)?;
-        folders[1..].sort();
-        Ok(Self { folders })
+        let mut maildir = Self {
+            path: path.to_owned(),
+            root,
+            folders: Vec::new(),
+        };
+        maildir.find(Path::new(""), below.as_deref(), 0)?;
+        maildir.folders.sort();
+        let top = (PathBuf::new(), top.unwrap_or_else(|| "INBOX".to_owned()));
+        maildir.folders.insert(0, top);
+        Ok(maildir)
     }
 
     pub(super) fn read(self, sink: &mut Sink<'_>) -> anyhow::Result<()> {
         for (folder, mailbox) in &self.folders {
-            let keywords = keywords(folder);
+            let keywords = keywords(&self.root, folder);
             for kind in ["new", "cur"] {
-                let path = folder.join(kind);
-                if !path.is_dir() {
-                    continue;
-                }
-                let mut names: Vec<_> = fs::read_dir(&path)
-                    .with_context(|| format!("cannot read {}", path.display()))?
-                    .filter_map(Result::ok)
-                    .map(|entry| entry.path())
-                    .filter(|path| !is_hidden(path))
-                    .collect();
+                let folder = folder.join(kind);
+                let names = match self.root.names(&folder) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => {
+                        sink.skip(self.shown(&folder), error);
+                        continue;
+                    }
+                    Ok(names) => names,
+                };
                 // In the order of delivery, as far as names tell it.
-                names.sort();
-                for path in names {
-                    take(&path, mailbox, &keywords, sink)?;
+                for name in names.iter().filter(|name| !is_hidden(name)) {
+                    let path = folder.join(name);
+                    take(
+                        &self.root,
+                        &path,
+                        self.shown(&path),
+                        mailbox,
+                        &keywords,
+                        sink,
+                    )?;
                 }
             }
         }
         Ok(())
     }
+
+    fn shown(&self, path: &Path) -> String {
+        self.path.join(path).display().to_string()
+    }
+
+    /// Maildir++: `.Sent.2020` beside `cur` is `Sent/2020`. Dovecot's `fs` layout: `Sent/2020`.
+    fn find(&mut self, path: &Path, above: Option<&str>, level: usize) -> anyhow::Result<()> {
+        let shown = self.shown(path);
+        ensure!(
+            level <= LEVELS_MAX,
+            "{shown} has too many levels of folders"
+        );
+        let names = self.root.names(path);
+        for entry in names.with_context(|| format!("cannot read {shown}"))? {
+            let name = entry.to_string_lossy().into_owned();
+            let folder = path.join(&entry);
+            // A link may lead round in a circle, or out.
+            if matches!(name.as_str(), "cur" | "new" | "tmp") || !self.root.has_folder(&folder) {
+                continue;
+            }
+            let name = match name.strip_prefix('.') {
+                Some(plus) => plus.replace('.', "/"),
+                None => name,
+            };
+            let name = super::out::decode_name(&name);
+            let full = match above {
+                Some(above) => format!("{above}/{name}"),
+                None => name,
+            };
+            if is_maildir(&self.root, &folder) {
+                self.folders.push((folder.clone(), full.clone()));
+            }
+            self.find(&folder, Some(&full), level + 1)?;
+        }
+        Ok(())
+    }
 }
 
-fn is_maildir(path: &Path) -> bool {
-    path.join("cur").is_dir() || path.join("new").is_dir()
+fn is_maildir(root: &Folder, folder: &Path) -> bool {
+    root.has_folder(&folder.join("cur")) || root.has_folder(&folder.join("new"))
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -69,47 +124,13 @@ fn is_hidden(path: &Path) -> bool {
         .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// Maildir++: `.Sent.2020` beside `cur` is `Sent/2020`. Dovecot's `fs` layout: `Sent/2020`.
-fn find(
-    path: &Path,
-    above: Option<&str>,
-    level: usize,
-    folders: &mut Vec<(PathBuf, String)>,
-) -> anyhow::Result<()> {
-    ensure!(
-        level <= LEVELS_MAX,
-        "{} has too many levels of folders",
-        path.display()
-    );
-    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // A link may lead round in a circle, or out.
-        if !entry.file_type()?.is_dir() || matches!(name.as_str(), "cur" | "new" | "tmp") {
-            continue;
-        }
-        let name = match name.strip_prefix('.') {
-            Some(plus) => plus.replace('.', "/"),
-            None => name,
-        };
-        let name = super::out::decode_name(&name);
-        let full = match above {
-            Some(above) => format!("{above}/{name}"),
-            None => name,
-        };
-        let folder = entry.path();
-        if is_maildir(&folder) {
-            folders.push((folder.clone(), full.clone()));
-        }
-        find(&folder, Some(&full), level + 1, folders)?;
-    }
-    Ok(())
-}
-
 /// Dovecot's names for the letters `a` to `z` in file names.
-fn keywords(folder: &Path) -> Vec<(char, String)> {
-    let text = fs::read_to_string(folder.join("dovecot-keywords")).unwrap_or_default();
+fn keywords(root: &Folder, folder: &Path) -> Vec<(char, String)> {
+    let mut text = String::new();
+    if let Ok(file) = root.file(&folder.join("dovecot-keywords")) {
+        // What cannot be read has no names.
+        let _ = file.take(KEYWORDS_MAX).read_to_string(&mut text);
+    }
     let line = |line: &str| {
         let (number, keyword) = line.split_once(' ')?;
         let letter = char::from(b'a' + number.parse::<u8>().ok().filter(|number| *number < 26)?);
@@ -119,14 +140,15 @@ fn keywords(folder: &Path) -> Vec<(char, String)> {
 }
 
 fn take(
+    root: &Folder,
     path: &Path,
+    label: String,
     mailbox: &str,
     keywords: &[(char, String)],
     sink: &mut Sink<'_>,
 ) -> anyhow::Result<()> {
-    let label = path.display().to_string();
-    let bytes = match read(path) {
-        Ok(Some(bytes)) => bytes,
+    let (bytes, modified) = match read(root, path) {
+        Ok(Some(read)) => read,
         // Moved by whoever uses the Maildir meanwhile: it is there under another name.
         Ok(None) => {
             sink.skip(label, "it went away while it was read");
@@ -139,7 +161,6 @@ fn take(
     };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let letters = name.rsplit_once(":2,").map_or("", |(_, letters)| letters);
-    let modified = fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let modified = modified
         .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
         .and_then(|since| i64::try_from(since.as_secs()).ok())
@@ -183,16 +204,16 @@ fn flags(letters: &str) -> Vec<String> {
         .collect()
 }
 
-fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    let file = match fs::File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+/// The bytes, and when they were written.
+fn read(root: &Folder, path: &Path) -> anyhow::Result<Option<(Vec<u8>, Option<SystemTime>)>> {
+    let file = match root.file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
     let meta = file.metadata()?;
-    ensure!(meta.is_file(), "it is no file");
     ensure!(meta.len() > 0, "it is empty");
     ensure!(meta.len() <= MESSAGE_MAX, "it is too large");
     let mut bytes = Vec::new();
     file.take(MESSAGE_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    Ok(Some((bytes, meta.modified().ok())))
 }

@@ -1,14 +1,14 @@
 //! mbox: messages one after another, each behind a `From ` line.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mail::Timestamp;
 use time::{Date, Month, OffsetDateTime, Time};
 
-use super::{MESSAGE_MAX, Sink, header, header_date};
+use super::{MESSAGE_MAX, Sink, beneath, header, header_date};
 use crate::moving::MessageFacts;
 
 /// Fields that programs keep the state of a message in; they are no part of it.
@@ -21,6 +21,9 @@ const STATE_FIELDS: [&str; 6] = [
     "x-imapbase",
 ];
 
+/// Bytes of a line that are looked at together.
+const PIECE: u64 = 64 * 1024;
+
 /// An mbox file.
 #[derive(Debug)]
 pub(in crate::cli) struct Mbox {
@@ -31,7 +34,8 @@ pub(in crate::cli) struct Mbox {
 
 impl Mbox {
     pub(super) fn open(path: &Path, mailbox: Option<String>) -> anyhow::Result<Self> {
-        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file =
+            beneath::file(path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -47,11 +51,21 @@ impl Mbox {
         // Before the first `From ` line nothing is a message.
         let mut current: Option<Current> = None;
         let mut after_blank = true;
+        let mut at_begin = true;
         loop {
             line.clear();
+            // A line of any length: in memory is a piece of it.
             let read = lines
+                .by_ref()
+                .take(PIECE)
                 .read_until(b'\n', &mut line)
                 .with_context(|| format!("cannot read {shown}"))?;
+            let is_begin = std::mem::replace(&mut at_begin, line.ends_with(b"\n"));
+            if let Some(message) = current.as_mut().filter(|_| read > 0 && !is_begin) {
+                message.push(&line);
+                after_blank = false;
+                continue;
+            }
             let separator = after_blank.then(|| separator(&line)).flatten();
             if read == 0 || separator.is_some() {
                 if let Some(message) = current.take() {
@@ -68,7 +82,7 @@ impl Mbox {
                     current = Some(Current::new(format!("{shown}, message {number}"), date));
                     after_blank = false;
                 }
-                (None, Some(message)) => message.push(&line),
+                (None, Some(message)) => message.push(unquoted(&line)),
                 (None, None) if after_blank => {}
                 (None, None) => {
                     anyhow::bail!("{shown} is no mbox: it does not begin with a 'From ' line");
@@ -103,7 +117,7 @@ impl Current {
             self.bytes.clear();
         }
         if !self.is_too_large {
-            self.bytes.extend_from_slice(unquoted(line));
+            self.bytes.extend_from_slice(line);
         }
     }
 

@@ -9,6 +9,7 @@
 //! Writing makes Maildir++ with `dovecot-keywords`, or one mbox in mboxrd form with `Status`,
 //! `X-Status` and `X-Keywords`.
 
+mod beneath;
 mod maildir;
 mod mbox;
 mod out;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,12 +59,8 @@ impl Target {
                 })
             }
             (None, Some(path)) => {
-                let file = File::options()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(path)
-                    .with_context(|| format!("cannot make {}", path.display()))?;
+                let file =
+                    new_file(path).with_context(|| format!("cannot make {}", path.display()))?;
                 Ok(Self::Mbox(BufWriter::new(file)))
             }
             _ => bail!("name one of --maildir and --mbox"),
@@ -86,12 +82,12 @@ impl Target {
                 count,
             } => {
                 *count += 1;
-                let folder = match folders.entry(facts.mailbox.clone()) {
-                    std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(new) => {
-                        new.insert(Folder::make(path, &facts.mailbox)?)
-                    }
-                };
+                if !folders.contains_key(&facts.mailbox) {
+                    let place = free_place(path, &facts.mailbox, folders);
+                    folders.insert(facts.mailbox.clone(), Folder::make(place)?);
+                }
+                let folder = folders.get_mut(&facts.mailbox);
+                let folder = folder.context("a folder that was made is there")?;
                 folder.put(&facts, &bytes, *count)
             }
             Self::Mbox(out) => put_mbox(out, &facts, &bytes).context("cannot write the mbox"),
@@ -112,22 +108,42 @@ impl Target {
     }
 }
 
+/// Mail is for the eyes of whoever exports it, and nothing that is there is written to.
+fn new_file(path: &Path) -> std::io::Result<File> {
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
 fn make_folder(path: &Path) -> anyhow::Result<()> {
     for kind in ["cur", "new", "tmp"] {
         let folder = path.join(kind);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
     }
     Ok(())
 }
 
+/// INBOX is the Maildir itself, others are Maildir++ folders in it. Names that become the same
+/// (`a.b` and `a_b`) have folders of their own.
+fn free_place(maildir: &Path, mailbox: &str, taken: &BTreeMap<String, Folder>) -> PathBuf {
+    if mailbox == "INBOX" {
+        return maildir.to_owned();
+    }
+    let mut name = format!(".{}", encode_name(mailbox));
+    while taken.values().any(|folder| folder.path.ends_with(&name)) {
+        name.push('_');
+    }
+    maildir.join(name)
+}
+
 impl Folder {
-    /// INBOX is the Maildir itself, others are Maildir++ folders in it.
-    fn make(maildir: &Path, mailbox: &str) -> anyhow::Result<Self> {
-        let path = if mailbox == "INBOX" {
-            maildir.to_owned()
-        } else {
-            maildir.join(format!(".{}", encode_name(mailbox)))
-        };
+    fn make(path: PathBuf) -> anyhow::Result<Self> {
         make_folder(&path)?;
         Ok(Self {
             path,
@@ -140,7 +156,7 @@ impl Folder {
         let date = facts.date.unwrap_or_default();
         let name = format!("{}.M{count}.postroom:2,{letters}", date.seconds());
         let temporary = self.path.join("tmp").join(&name);
-        let mut file = File::create(&temporary)
+        let mut file = new_file(&temporary)
             .with_context(|| format!("cannot write {}", temporary.display()))?;
         file.write_all(&without_cr(bytes))?;
         file.set_modified(instant(date))?;
@@ -194,7 +210,10 @@ impl Folder {
         let text: String = lines
             .map(|(number, keyword)| format!("{number} {keyword}\n"))
             .collect();
-        Ok(fs::write(self.path.join("dovecot-keywords"), text)?)
+        let path = self.path.join("dovecot-keywords");
+        let temporary = self.path.join("tmp").join("dovecot-keywords");
+        new_file(&temporary)?.write_all(text.as_bytes())?;
+        Ok(fs::rename(temporary, path)?)
     }
 }
 

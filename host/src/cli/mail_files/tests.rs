@@ -87,6 +87,57 @@ fn a_maildir_has_flags_folders_and_keywords() {
 }
 
 #[test]
+fn nobodys_files_but_those_in_the_maildir_are_read() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let outside = folder.path().join("other");
+    let path = folder.path().join("Maildir");
+    file(&outside, "cur/1.other:2,", "Subject: secret\n\nx\n");
+    file(&path, "new/1.own", "Subject: own\n\nx\n");
+    let secret = outside.join("cur/1.other:2,");
+    let link = |to: &Path, name: &str| symlink(to, path.join(name)).expect("the folder is ours");
+    link(&secret, "new/2.link");
+    link(Path::new("1.own"), "new/3.inside");
+    link(&outside.join("cur"), "cur");
+    link(&outside, ".Other");
+    fs::create_dir_all(path.join(".Half/new")).expect("the folder is ours");
+    link(&outside.join("cur"), ".Half/cur");
+    let pipe = path.join("new/4.pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .expect("the folder is ours");
+    let (found, skipped) = read(&maildir(&path));
+    let subjects: Vec<_> = found
+        .iter()
+        .filter_map(|(_, bytes)| header(bytes, "subject"))
+        .collect();
+    assert_eq!(subjects, ["own"]);
+    let ends = ["2.link", "3.inside", "4.pipe", "Maildir/cur", ".Half/cur"];
+    assert_eq!(skipped.len(), ends.len(), "{skipped:?}");
+    for (name, end) in skipped.iter().zip(ends) {
+        assert!(name.ends_with(end), "{skipped:?}");
+    }
+
+    let mbox = |path: &Path| {
+        Source::open(&MailFiles {
+            maildir: None,
+            mbox: Some(path.to_owned()),
+            mailbox: None,
+        })
+    };
+    link(&secret, "mbox");
+    for odd in [path.join("mbox"), pipe, path.join("new")] {
+        assert!(mbox(&odd).is_err(), "{}", odd.display());
+    }
+}
+
+#[test]
 fn an_mbox_is_read_in_its_variants() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("mbox");
@@ -112,6 +163,25 @@ fn an_mbox_is_read_in_its_variants() {
     fs::write(&path, "Subject: no mbox\n\n").expect("the folder is ours");
     let refused = Source::open(&files).and_then(|source| source.write(&mut Vec::new(), &|| {}));
     assert!(refused.is_err());
+}
+
+#[test]
+fn a_line_of_any_length_is_read_in_pieces() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("mbox");
+    let from = "From ann@abc.test Thu Jan  1 00:00:10 2015\n";
+    // A piece ends before what looks like a line of its own.
+    let long = format!("{}>From x", "x".repeat(64 * 1024));
+    let text = format!("{from}Subject: one\n\n{long}\n\n{from}Subject: two\n\nx\n");
+    fs::write(&path, text).expect("the folder is ours");
+    let (found, skipped) = read(&MailFiles {
+        maildir: None,
+        mbox: Some(path),
+        mailbox: None,
+    });
+    assert_eq!((found.len(), skipped.len()), (2, 0));
+    let expected = format!("Subject: one\r\n\r\n{long}\r\n");
+    assert_eq!(String::from_utf8_lossy(&found[0].1), expected);
 }
 
 #[test]
@@ -141,4 +211,67 @@ fn a_field_is_found_unfolded_and_not_in_the_body() {
     assert_eq!(header(message, "subject").as_deref(), Some("one two"));
     assert_eq!(header(message, "STATUS").as_deref(), Some("RO"));
     assert_eq!(header(message, "date"), None);
+}
+
+#[test]
+fn what_is_exported_is_for_the_caller_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("new");
+    let files = maildir(&path);
+    let mut target = super::Target::open(&files).expect("it is new");
+    let mut writer = crate::moving::Writer::new(Vec::new()).expect("a vector takes all");
+    for (number, mailbox) in ["INBOX", "a.b", "a_b"].iter().enumerate() {
+        let facts = MessageFacts {
+            mailbox: (*mailbox).to_owned(),
+            label: String::new(),
+            date: None,
+            offset: 0,
+            flags: Vec::new(),
+            keywords: vec![format!("$of{number}")],
+            copy: 0,
+        };
+        let bytes = format!("Subject: {mailbox}\r\n\r\nx\r\n");
+        let bytes = crate::moving::ArchiveBytes::Here(bytes.as_bytes());
+        writer
+            .put("mail/1.eml", &facts, &bytes)
+            .expect("a vector takes all");
+    }
+    let archive = writer.finish().expect("a vector takes all");
+    let mut reader = Reader::new(&archive[..]).expect("it is whole");
+    while let Some(item) = reader.next().expect("it is whole") {
+        target.put(&mut reader, &item).expect("the folder is ours");
+    }
+    target.finish().expect("the folder is ours");
+    let mut folders = vec![path.clone()];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it is ours") {
+            let entry = entry.expect("it is ours");
+            let meta = entry.metadata().expect("it is ours");
+            let mode = meta.permissions().mode() & 0o777;
+            if meta.is_dir() {
+                assert_eq!(mode, 0o700, "{}", entry.path().display());
+                folders.push(entry.path());
+            } else {
+                assert_eq!(mode, 0o600, "{}", entry.path().display());
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 6, "a message and keywords in each");
+    let (found, _) = read(&files);
+    let keywords: Vec<_> = found
+        .iter()
+        .map(|(facts, bytes)| {
+            let subject = header(bytes, "subject").unwrap_or_default();
+            (subject, facts.keywords.join(" "))
+        })
+        .collect();
+    let row = |subject: &str, keyword: &str| (subject.to_owned(), keyword.to_owned());
+    assert_eq!(
+        keywords,
+        [row("INBOX", "$of0"), row("a.b", "$of1"), row("a_b", "$of2")]
+    );
 }
