@@ -16,8 +16,10 @@ use super::{Api, ApiError, Caller};
 
 /// An empty line so often, so that one side learns that the other has gone.
 const PULSE: Duration = Duration::from_secs(5);
+/// How long the other side may take nothing: what is kept for it takes room on the disk.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// Lines on their way.
-const AHEAD: usize = 256;
+const AHEAD: usize = 32;
 
 /// A file that goes when nobody needs it any more.
 struct Temporary(PathBuf);
@@ -70,27 +72,44 @@ async fn keep(
     hostname: String,
     data: PathBuf,
 ) -> Option<()> {
-    let line = async |value: serde_json::Value| {
-        let line = Bytes::from(format!("{value}\n"));
-        sender.send(Ok(line)).await.ok()
-    };
-    line(json!({
+    let head = json!({
         "head": cut.head.to_string(), "hostname": hostname, "data": data, "directory": copy.0,
-    }))
-    .await?;
+    });
+    send(&sender, &mut shutdown, line(&head)).await?;
     for file in &cut.files {
-        line(json!({
+        let file = json!({
             "path": file.path, "length": file.length, "final": file.is_final,
-        }))
-        .await?;
+        });
+        send(&sender, &mut shutdown, line(&file)).await?;
     }
-    line(json!({ "files": cut.files.len() })).await?;
+    let end = json!({ "files": cut.files.len() });
+    send(&sender, &mut shutdown, line(&end)).await?;
     loop {
         tokio::select! {
             () = sender.closed() => return None,
             () = shutdown.requested() => return None,
             () = tokio::time::sleep(PULSE) => {}
         }
-        sender.send(Ok(Bytes::from_static(b"\n"))).await.ok()?;
+        send(&sender, &mut shutdown, Bytes::from_static(b"\n")).await?;
+    }
+}
+
+fn line(value: &serde_json::Value) -> Bytes {
+    Bytes::from(format!("{value}\n"))
+}
+
+/// `None`: it is not wanted any more.
+async fn send(
+    sender: &Sender<Result<Bytes, std::io::Error>>,
+    shutdown: &mut net::Shutdown,
+    line: Bytes,
+) -> Option<()> {
+    tokio::select! {
+        sent = sender.send(Ok(line)) => sent.ok(),
+        () = shutdown.requested() => None,
+        () = tokio::time::sleep(PATIENCE) => {
+            tracing::warn!("a backup took nothing for too long: what it needed is let go");
+            None
+        }
     }
 }
