@@ -1,11 +1,12 @@
 //! Which file of the data directory is where in a backup.
 //!
-//! Text, one line each: the title, the head of the store, facts, then `file`, `keep` or `last`,
-//! size, hash and path of each file in the order of paths, then the hash of all lines above. So a
+//! Text, one line each: the title, the head of the store, facts, then `final` or `last`, size,
+//! hash, with `final` the stamp of the file it was copied from, and path of each file in the order of paths, then the hash of all lines above. So a
 //! manifest that was cut short or changed is no manifest.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, bail, ensure};
 use store::Head;
@@ -19,36 +20,76 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     /// Of its bytes.
     pub(crate) hash: blake3::Hash,
-    /// It never changes under its path in this life of the store, so it is not read again.
-    pub(crate) is_final: bool,
+    /// Of the file it was copied from, where that never changes under its path in this life of
+    /// the store: the same file is not read again.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// Tells whether a path has the file that it had: a machine that was set back may have another one
+/// there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    length: u64,
+}
+
+impl Stamp {
+    pub(crate) fn of(meta: &std::fs::Metadata) -> Self {
+        Self {
+            inode: meta.ino(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            length: meta.len(),
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        let mut parts = word.split(':');
+        let stamp = Self {
+            inode: parts.next()?.parse().ok()?,
+            modified: (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?),
+            length: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(stamp)
+    }
+}
+
+impl std::fmt::Display for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, nanoseconds) = self.modified;
+        write!(f, "{}:{seconds}:{nanoseconds}:{}", self.inode, self.length)
+    }
 }
 
 impl Entry {
     /// As it stands in a line, without path.
     fn line(&self, path: &str) -> String {
-        let kind = if self.is_final { "keep" } else { "last" };
-        format!("{kind} {} {} {path}\n", self.size, self.hash)
+        let Self { size, hash, stamp } = self;
+        match stamp {
+            Some(stamp) => format!("final {size} {hash} {stamp} {path}\n"),
+            None => format!("last {size} {hash} {path}\n"),
+        }
     }
 
     /// A line of a manifest or of the progress.
     pub(super) fn parse(line: &str) -> Option<(String, Self)> {
-        let mut words = line.splitn(4, ' ');
-        let is_final = match words.next()? {
-            "keep" => true,
-            "last" => false,
+        let (kind, rest) = line.split_once(' ')?;
+        let (size, rest) = rest.split_once(' ')?;
+        let (hash, rest) = rest.split_once(' ')?;
+        let (stamp, path) = match kind {
+            "final" => {
+                let (stamp, path) = rest.split_once(' ')?;
+                (Some(Stamp::parse(stamp)?), path)
+            }
+            "last" => (None, rest),
             _ => return None,
         };
-        let size = words.next()?.parse().ok()?;
-        let hash = blake3::Hash::from_hex(words.next()?).ok()?;
-        let path = words.next().filter(|path| is_inside(path))?.to_owned();
-        Some((
-            path,
-            Self {
-                size,
-                hash,
-                is_final,
-            },
-        ))
+        let entry = Self {
+            size: size.parse().ok()?,
+            hash: blake3::Hash::from_hex(hash).ok()?,
+            stamp,
+        };
+        is_inside(path).then(|| (path.to_owned(), entry))
     }
 }
 
@@ -118,7 +159,7 @@ impl Manifest {
                 files.insert(path, entry);
             } else if let Some((name, value)) = line.split_once(' ') {
                 ensure!(
-                    !matches!(name, "keep" | "last"),
+                    !matches!(name, "final" | "last"),
                     "the line '{line}' cannot be read"
                 );
                 let _ = writeln!(head, "{line}");
@@ -157,13 +198,17 @@ pub(super) fn progress_line(path: &str, entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Head, Manifest, is_inside};
+    use super::{Entry, Head, Manifest, Stamp, is_inside};
 
     fn manifest() -> Manifest {
         let entry = |text: &str, is_final| Entry {
             size: text.len() as u64,
             hash: blake3::hash(text.as_bytes()),
-            is_final,
+            stamp: is_final.then_some(Stamp {
+                inode: 7,
+                modified: (-1, 5),
+                length: 64,
+            }),
         };
         Manifest {
             head: Head {

@@ -158,7 +158,10 @@ fn copy_one(folder: &Folder, target: &Path, path: &str, entry: &Entry) -> anyhow
     let mut from = File::open(&place).map_err(|error| {
         anyhow::anyhow!("{}", damaged(&format!("{}: {error}", place.display())))
     })?;
-    let temporary = target.with_extension("new");
+    // No other file of the backup has this name.
+    let mut temporary = target.as_os_str().to_owned();
+    temporary.push(".restoring");
+    let temporary = std::path::PathBuf::from(temporary);
     let copied = folder::copy(&mut from, &temporary, u64::MAX)
         .with_context(|| format!("cannot write {}", temporary.display()))?;
     ensure!(

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use store::Head;
 
 use super::folder::Folder;
-use super::manifest::{self, Entry, Manifest};
+use super::manifest::{self, Entry, Manifest, Stamp};
 use crate::cli::Progress;
 
 /// A file to copy.
@@ -44,14 +44,19 @@ pub(crate) struct Taken {
     pub(crate) copied_bytes: u64,
     /// Files of earlier backups that are in no manifest any more.
     pub(crate) removed_files: usize,
+    /// The backup before was of a later moment of this store: it was set back.
+    pub(crate) went_back: bool,
 }
 
 /// Copies what the folder does not have yet, then puts the new manifest in force. Blocks.
 pub(crate) fn take(source: &Source, folder: &Folder, progress: &Progress) -> anyhow::Result<Taken> {
-    let known = known(source, folder)?;
+    let (known, went_back) = known(source, folder)?;
     let mut log = folder.begin(&source.head, &known)?;
     let mut files = BTreeMap::new();
-    let mut taken = Taken::default();
+    let mut taken = Taken {
+        went_back,
+        ..Taken::default()
+    };
     for (number, file) in source.files.iter().enumerate() {
         progress.show(&|| {
             format!(
@@ -61,8 +66,10 @@ pub(crate) fn take(source: &Source, folder: &Folder, progress: &Progress) -> any
                 taken.copied_bytes >> 20
             )
         });
-        let reused = known.get(&file.path).filter(|_| file.is_final);
-        let entry = match reused.filter(|entry| folder.has(entry)) {
+        let reused = known
+            .get(&file.path)
+            .filter(|entry| file.is_final && is_same(file, entry) && folder.has(entry));
+        let entry = match reused {
             Some(entry) => *entry,
             None => {
                 let Some(entry) = copy_one(file, folder)? else {
@@ -90,8 +97,17 @@ pub(crate) fn take(source: &Source, folder: &Folder, progress: &Progress) -> any
     Ok(taken)
 }
 
-/// What was copied before and cannot have changed: of this life of this store.
-fn known(source: &Source, folder: &Folder) -> anyhow::Result<BTreeMap<String, Entry>> {
+/// Is there still the file that was copied?
+fn is_same(file: &SourceFile, entry: &Entry) -> bool {
+    let stamp = std::fs::metadata(&file.at)
+        .map(|meta| Stamp::of(&meta))
+        .ok();
+    stamp.is_some() && stamp == entry.stamp
+}
+
+/// What was copied before and cannot have changed: of this life of this store. Nothing, and
+/// `true`, where the store is older than it was then.
+fn known(source: &Source, folder: &Folder) -> anyhow::Result<(BTreeMap<String, Entry>, bool)> {
     let mut known = folder.progress(&source.head)?;
     if let Some(manifest) = folder.manifest()? {
         let same = (manifest.head.store, manifest.head.life);
@@ -102,13 +118,16 @@ fn known(source: &Source, folder: &Folder) -> anyhow::Result<BTreeMap<String, En
             );
         }
         if same == (source.head.store, source.head.life) {
+            if manifest.head.sequence > source.head.sequence {
+                return Ok((BTreeMap::new(), true));
+            }
             for (path, entry) in manifest.files {
                 known.entry(path).or_insert(entry);
             }
         }
     }
-    known.retain(|_, entry| entry.is_final);
-    Ok(known)
+    known.retain(|_, entry| entry.stamp.is_some());
+    Ok((known, false))
 }
 
 fn copy_one(file: &SourceFile, folder: &Folder) -> anyhow::Result<Option<Entry>> {
@@ -119,6 +138,7 @@ fn copy_one(file: &SourceFile, folder: &Folder) -> anyhow::Result<Option<Entry>>
         }
         opened => opened.with_context(shown)?,
     };
+    let stamp = Stamp::of(&from.metadata().with_context(shown)?);
     let length = match checked(file)? {
         Some(length) => length,
         None => file.length.unwrap_or(u64::MAX),
@@ -127,7 +147,7 @@ fn copy_one(file: &SourceFile, folder: &Folder) -> anyhow::Result<Option<Entry>>
     Ok(Some(Entry {
         size,
         hash,
-        is_final: file.is_final,
+        stamp: file.is_final.then_some(stamp),
     }))
 }
 
@@ -153,4 +173,58 @@ pub(super) fn is_segment(path: &str) -> bool {
         .extension()
         .is_some_and(|extension| extension == "seg")
         && (path.starts_with("store/journal/") || path.starts_with("store/settled/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{Folder, Head, Progress, Source, SourceFile, Taken, take};
+
+    fn taken(data: &Path, folder: &Folder, sequence: u64) -> Taken {
+        let file = |path: &str, is_final| SourceFile {
+            path: path.to_owned(),
+            at: data.join(path),
+            length: None,
+            is_final,
+            may_vanish: false,
+        };
+        let source = Source {
+            head: Head {
+                store: 1,
+                life: 1,
+                sequence,
+                ..Head::default()
+            },
+            hostname: String::new(),
+            files: vec![file("kept", true), file("open", false)],
+        };
+        take(&source, folder, &Progress::new()).expect("it is copied")
+    }
+
+    #[test]
+    fn a_file_that_was_exchanged_under_its_name_is_copied_again() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let data = home.path();
+        let folder = Folder::make(&data.join("backup")).expect("the folder is ours");
+        for name in ["kept", "open"] {
+            fs::write(data.join(name), "one").expect("the folder is ours");
+        }
+        assert_eq!(taken(data, &folder, 5).copied_files, 2);
+        let second = taken(data, &folder, 6);
+        assert_eq!((second.copied_files, second.went_back), (1, false));
+        // As after a machine was set back and went on: another file, of the same length.
+        fs::write(data.join("other"), "two").expect("the folder is ours");
+        fs::rename(data.join("other"), data.join("kept")).expect("the folder is ours");
+        assert_eq!(taken(data, &folder, 7).copied_files, 2);
+        let manifest = folder
+            .manifest()
+            .expect("it is whole")
+            .expect("it is there");
+        assert_eq!(manifest.files["kept"].hash, blake3::hash(b"two"));
+        // Older than it was: nothing is believed.
+        let back = taken(data, &folder, 4);
+        assert_eq!((back.copied_files, back.went_back), (2, true));
+    }
 }

@@ -36,6 +36,7 @@ async fn take(arguments: &Arguments, folder: &Path) -> anyhow::Result<Value> {
     only_here(arguments)?;
     let config = arguments.load_config()?;
     let path = folder.to_owned();
+    outside(&path, &config.data)?;
     let folder = blocking(move || Folder::make(&path)).await?;
     let mut answer = streams::call(config.admin_socket(), Method::POST, "/v1/backup").await?;
     let source = source(&mut answer, arguments, &config).await?;
@@ -49,9 +50,14 @@ async fn take(arguments: &Arguments, folder: &Path) -> anyhow::Result<Value> {
             anyhow::bail!("the server stopped before everything was copied: start it and run the same command again, it goes on where it stopped");
         }
     };
+    let went_back = if taken.went_back {
+        ". The store is older than in that backup: it was set back, so all of it was copied again"
+    } else {
+        ""
+    };
     Ok(json!({
         "message": format!(
-            "Copied {} of {} files ({} of {} MiB); the backup before is replaced",
+            "Copied {} of {} files ({} of {} MiB); the backup before is replaced{went_back}",
             taken.copied_files, taken.files, taken.copied_bytes >> 20, taken.bytes >> 20
         ),
         "files": taken.files,
@@ -117,13 +123,37 @@ fn whole(path: String, at: PathBuf) -> SourceFile {
     }
 }
 
-/// What is made again, belongs to the running process, or is copied in another way.
+/// A backup in the data directory would hold itself, and be lost together with it.
+fn outside(folder: &Path, data: &Path) -> anyhow::Result<()> {
+    let data = data
+        .canonicalize()
+        .with_context(|| format!("cannot read {}", data.display()))?;
+    let whole = std::path::absolute(folder)?;
+    // What is not there yet will be in what is.
+    let there = whole.ancestors().find_map(|path| path.canonicalize().ok());
+    ensure!(
+        !there.is_some_and(|there| there.starts_with(&data)),
+        "{} is in the data directory {}: name a folder elsewhere, best on another disk",
+        folder.display(),
+        data.display()
+    );
+    Ok(())
+}
+
+/// What is made again, belongs to the running process, or is copied in another way: names at the
+/// top of the data directory. Below it, where people's files are, nothing is left out.
 fn is_skipped(name: &str) -> bool {
     matches!(
         name,
-        "store" | "cache" | "cache.key" | "directory.redb" | "lost+found" | "RESTORING"
+        "store"
+            | "cache"
+            | "cache.key"
+            | "cache.new"
+            | "directory.redb"
+            | "lost+found"
+            | "RESTORING"
+            | "RESTORING.new"
     ) || name.starts_with("directory.backup-")
-        || name.ends_with(".new")
 }
 
 /// Everything else of a data directory: plugins, certificate, files that people may write.
@@ -135,7 +165,7 @@ fn add_rest(source: &mut Source, data: &Path) -> anyhow::Result<()> {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if is_skipped(&name) {
+            if prefix.is_empty() && is_skipped(&name) {
                 continue;
             }
             let path = format!("{prefix}{name}");
@@ -182,6 +212,7 @@ async fn restore(
     let settings = config.store_settings()?;
     let data = config.data.clone();
     if accept_older {
+        super::owned::ensure_owner(&data.join("store"))?;
         let restored = blocking(move || backup::accept_older(&data, &note, settings)).await?;
         return Ok(json!({
             "message": format!(
@@ -224,4 +255,68 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{Source, add_rest, outside};
+
+    fn file(data: &Path, path: &str) {
+        let path = data.join(path);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("the folder is ours");
+        fs::write(path, "x").expect("the folder is ours");
+    }
+
+    #[test]
+    fn names_of_the_server_are_left_out_at_the_top_alone() {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        for path in [
+            "store/FORMAT",
+            "cache/a",
+            "cache.key",
+            "directory.redb",
+            "directory.backup-1",
+            "plugins/a.wasm",
+            "files/abc.test/store",
+            "files/abc.test/cache/list.new",
+            "files/abc.test/directory.redb",
+            "notes.new",
+        ] {
+            file(data.path(), path);
+        }
+        let mut source = Source {
+            head: store::Head::default(),
+            hostname: String::new(),
+            files: Vec::new(),
+        };
+        add_rest(&mut source, data.path()).expect("it can be read");
+        let mut found: Vec<_> = source.files.into_iter().map(|file| file.path).collect();
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "files/abc.test/cache/list.new",
+                "files/abc.test/directory.redb",
+                "files/abc.test/store",
+                "notes.new",
+                "plugins/a.wasm",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_backup_is_not_in_what_it_is_of() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("the folder is ours");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&data, &link).expect("the folder is ours");
+        for inside in [data.clone(), data.join("a/b"), link.join("backup")] {
+            assert!(outside(&inside, &data).is_err(), "{}", inside.display());
+        }
+        outside(&folder.path().join("data-backup"), &data).expect("it is beside");
+    }
 }

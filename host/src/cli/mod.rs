@@ -15,6 +15,7 @@ mod kept;
 mod mail_files;
 mod moving;
 mod output;
+mod owned;
 mod password;
 mod plugin;
 mod plugin_author;

@@ -9,6 +9,7 @@ use store::{Embedded, Engine, Step, Store as _};
 
 use super::args::{Arguments, StoreCommand};
 use super::client::{Client, NoServer};
+use super::owned::ensure_owner;
 use crate::admin::{compacted, show_checked, show_stats};
 
 /// How often the server is asked how far it is.
@@ -87,6 +88,7 @@ fn stopped(
     keys: store::Config,
     command: &StoreCommand,
 ) -> anyhow::Result<Value> {
+    ensure_owner(path)?;
     // Nothing happens beside what was asked for.
     let settings = store::Config {
         collect: false,
