@@ -189,6 +189,8 @@ impl Bodies for DiskBodies {
         // Whoever asks holds a pin: it does not change meanwhile.
         let named = manifest::read(&*self.disk, Path::new(""), self.store)
             .map_err(|error| Error::Damaged(error.to_string()))?;
+        // Those before are settled, and about to be removed.
+        let first = named.as_ref().map_or(0, |named| named.log);
         if let Some(named) = named {
             files.push(CutFile {
                 path: manifest::FILE.to_owned(),
@@ -202,9 +204,12 @@ impl Bodies for DiskBodies {
             }));
         }
         for name in self.disk.list(segment::DIRECTORY).map_err(listed)? {
-            let Some(id) = segment::id_of(&name).filter(|id| *id <= position.segment) else {
+            let Some(id) = segment::id_of(&name) else {
                 continue;
             };
+            if !(first..=position.segment).contains(&id) {
+                continue;
+            }
             let is_active = id == position.segment;
             files.push(CutFile {
                 path: segment::path(id),

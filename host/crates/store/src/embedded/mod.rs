@@ -102,6 +102,7 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::open`]. Damage in the segments themselves is beyond it: that needs a backup.
     pub fn repair(path: &Path, config: Config) -> Result<Engine, OpenError> {
+        restore::refuse_unfinished(&RealDisk::new(path), path)?;
         let keys = key_place(path, &config)?;
         repair_on(Arc::new(RealDisk::new(path)), keys, path, &config)
     }
@@ -112,6 +113,7 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::open`].
     pub fn compact_index(path: &Path, config: &Config) -> Result<(u64, u64), OpenError> {
+        restore::refuse_unfinished(&RealDisk::new(path), path)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(path));
         let failed = |text: String| OpenError::Io {
             path: path.join(index::FILE),

@@ -90,6 +90,8 @@ pub(super) fn restore_on(
     };
     let config = Config {
         at_least: None,
+        // Nothing goes while what is restored is not accepted as a whole.
+        collect: false,
         ..config
     };
     let engine = open_on(Arc::clone(&disk), keys, root, &config)?;
