@@ -148,7 +148,6 @@ impl Item {
         self.size + self.facts.len() as u64
     }
 
-    #[cfg(test)]
     pub(crate) const fn size(&self) -> u64 {
         self.size
     }
