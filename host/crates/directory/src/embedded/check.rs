@@ -396,7 +396,7 @@ pub(super) fn password(password: &str) -> Result<(), AdminError> {
     if password.is_empty() {
         return Err(AdminError::invalid("the password is empty", "give one"));
     }
-    if password.len() > crate::passwd::PASSWORD_BYTES || password.contains('\0') {
+    if password.len() > passwd::PASSWORD_BYTES || password.contains('\0') {
         return Err(AdminError::invalid(
             "the password is too long or has a NUL",
             "use at most 1,024 bytes",
