@@ -201,7 +201,7 @@ mod tests {
     use super::{Entry, Head, Manifest, Stamp, is_inside};
 
     fn manifest() -> Manifest {
-        let entry = |text: &str, is_final| Entry {
+        let entry = |text: &str, is_final: bool| Entry {
             size: text.len() as u64,
             hash: blake3::hash(text.as_bytes()),
             stamp: is_final.then_some(Stamp {
