@@ -101,7 +101,7 @@ routes! {
     Site delete "/v1/domains/{domain}" => domains::remove,
         "Sets the domain to `deleted`: its mail is refused, nothing is erased. `postroom domain remove`";
     Site post "/v1/domains/{domain}/purge" = "{}" => domains::purge,
-        "Erases a deleted domain: the mail of everybody, and the keys without which no backup of it can be read. `postroom domain purge`";
+        "Erases a deleted domain: the mail of everybody, the queue, and the keys without which no backup of these can be read; what went out was encrypted with the host's key. `postroom domain purge`";
     Site post "/v1/domains/{domain}/adopt" = r#"{"as_new": false}"# => domains::adopt,
         "Says whose mail a name of an LDAP directory gets that came back as another entry: what it had, or none; of the person or group `only` alone. `postroom domain adopt`";
     Administrator get "/v1/domains/{domain}/audit" ? "limit=20" => trail::show,
@@ -120,7 +120,7 @@ routes! {
     Administrator delete "/v1/users/{person}" => users::remove,
         "Removes a person and the mail. `postroom user remove`";
     Administrator post "/v1/users/{person}/erase" = "{}" => users::erase,
-        "Removes a person and the mail, and destroys the key without which no backup of it can be read. `postroom user erase`";
+        "Removes a person and the mail, and destroys the key without which no backup of the mailboxes can be read; what went through the queue stays readable in old backups with the key of the domain or the host. With `id` (for the operator): somebody who is not in the directory any more. `postroom user erase`";
 
     Administrator get "/v1/domains/{domain}/groups" => groups::list,
         "The groups of a domain. `postroom group list`";

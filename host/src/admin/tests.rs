@@ -1,6 +1,7 @@
 //! The API without sockets: the router, and callers as the admission would make them.
 
 mod document;
+mod erasing;
 mod foreign;
 mod moving;
 mod roles;

@@ -2,11 +2,11 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use directory::{Change, NewPerson, PersonChanges, PersonEntry};
-use mail::{Access, Mailbox, Secret, Service, Transport};
+use directory::{Change, LookupError, NewPerson, Permitted, PersonChanges, PersonEntry};
+use mail::{Access, Mailbox, PersonId, Secret, Service, Transport};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Erased, Owner};
+use store::{Erased, Owner, Standing};
 
 use super::domains::read;
 use super::{Api, ApiError, Caller, Reach, passwords};
@@ -174,40 +174,96 @@ pub(super) async fn remove(
         .store
         .remove_owner(&Access::system(reach.tenant()), Owner::Person(person.id))
         .await?;
-    Ok(Json(
-        json!({ "message": format!("Removed {mailbox} and the mail") }),
-    ))
+    Ok(Json(json!({
+        "message": format!("Removed {mailbox} and the mail. The key is kept: backups can be read until the operator runs `postroom user erase {mailbox} --id {}`", person.id.0),
+        "id": person.id,
+    })))
 }
 
-/// Removes a person and destroys the key of the mail. The directory first: it knows who may, and
-/// from then on nothing more comes in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Erasing {
+    /// Of somebody who is not in the directory any more.
+    #[serde(default)]
+    id: Option<PersonId>,
+}
+
+/// Destroys the key of the mail and removes the person. What the directory would refuse is refused
+/// first, and nothing is done. Then the store: from the moment it has written the erasure down
+/// nobody gets in or gets mail, and every start ends it. The directory comes last, so that whoever
+/// is told of an error, or of nothing, can ask for the same again.
 pub(super) async fn erase(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
+    Json(body): Json<Value>,
 ) -> Result<Json<Value>, ApiError> {
     let mailbox = parse(&address)?;
     let reach = caller.administer_home(&api, &mailbox).await?;
-    let (_, person) = caller.person(&api, &mailbox).await?;
-    api.site
-        .directory
-        .apply(reach.by, Change::RemovePerson(mailbox.clone()))
-        .await?;
-    let erased = api
-        .site
-        .store
-        .erase_owner(&Access::system(reach.tenant()), Owner::Person(person.id))
-        .await?;
+    let body: Erasing = read(body)?;
+    let (erased, left) = match body.id {
+        Some(person) => {
+            caller.operate("erase people by their ids")?;
+            (erase_former(&api, &reach, person).await?, "")
+        }
+        None => {
+            let (_, person) = caller.person(&api, &mailbox).await?;
+            let removal = Change::RemovePerson(mailbox.clone());
+            let directory = &api.site.directory;
+            let permitted = directory.permits(reach.by, removal.clone()).await?;
+            let erased = erase_mail(&api, &reach, person.id).await?;
+            match permitted {
+                Permitted::Here => {
+                    directory.apply(reach.by, removal).await?;
+                    (erased, "")
+                }
+                Permitted::Elsewhere => (erased, LEFT_IN_LDAP),
+            }
+        }
+    };
     Ok(Json(json!({
-        "message": format!("Erased {mailbox}: {}", what_is_erased(erased)),
+        "message": format!("Erased {mailbox}: {}{left}", what_is_erased(erased)),
         "messages": erased.messages, "bytes": erased.bytes,
     })))
+}
+
+/// What is left to do where the directory is only read.
+const LEFT_IN_LDAP: &str = ". The entry stays in the LDAP directory: remove it there; until then its mail is refused with 550 5.1.1";
+
+/// Erases somebody who was removed before, or whose entry is gone from LDAP.
+async fn erase_former(api: &Api, reach: &Reach, person: PersonId) -> Result<Erased, ApiError> {
+    let tenant = reach.tenant();
+    match api.site.directory.person(tenant, person).await {
+        Ok(entry) => {
+            return Err(ApiError::invalid(format!(
+                "{} is {}, who is in the directory: erase that address without an id",
+                person.0, entry.mail
+            )));
+        }
+        Err(LookupError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let access = Access::system(tenant);
+    // An id that nobody had yet would be lost to whoever is to get it.
+    if api.site.store.standing(&access, Owner::Person(person))? == Standing::Unknown {
+        return Err(ApiError::not_found(format!(
+            "key or mail of the person {} of {}",
+            person.0, reach.domain.name
+        )));
+    }
+    erase_mail(api, reach, person).await
+}
+
+async fn erase_mail(api: &Api, reach: &Reach, person: PersonId) -> Result<Erased, ApiError> {
+    let access = Access::system(reach.tenant());
+    let erased = api.site.store.erase_owner(&access, Owner::Person(person));
+    Ok(erased.await?)
 }
 
 /// What an erasure did, and what it did not.
 pub(super) fn what_is_erased(erased: Erased) -> String {
     format!(
-        "{} messages, {} bytes. The key is destroyed: what the disk and backups of the data directory still have of them cannot be read any more. Their room is free after garbage collection. What others got of the same messages stays theirs, and copies of the key file, if you keep any, must be replaced",
+        "{} messages, {} bytes. The key is destroyed: what the disk and backups of the data directory still have of the mailboxes cannot be read any more. Their room is free after garbage collection. What others got of the same messages stays theirs. Mail that waited in the queue was encrypted with the key of its domain, or of the host if it went out, and can be read in old backups as long as that key is there. Copies of the key file, if you keep any, must be replaced",
         erased.messages, erased.bytes
     )
 }

@@ -395,7 +395,7 @@ pub enum DomainCommand {
         /// Its name.
         name: String,
     },
-    /// Erase a deleted domain: people, mail and keys, so that no backup can be read either.
+    /// Erase a deleted domain: people, mail and keys, so that no backup of them can be read either.
     Purge {
         /// Its name.
         name: String,
@@ -484,10 +484,15 @@ pub enum UserCommand {
         /// The person's address.
         address: String,
     },
-    /// Remove a person and the mail, and destroy the key, so that no backup can be read either.
+    /// Remove a person and the mail, and destroy the key, so that no backup of the mailboxes can be
+    /// read either. Old backups of the queue stay readable with the key of the domain or the host.
     Erase {
         /// The person's address.
         address: String,
+        /// Somebody of that domain who is not in the directory any more, by the number that
+        /// `user remove` or `user show --json` said. For the operator.
+        #[arg(long)]
+        id: Option<u64>,
         /// Do not ask.
         #[arg(long)]
         yes: bool,

@@ -10,7 +10,7 @@ pub(super) fn erasing(name: &str, yes: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     eprintln!(
-        "This removes {name} with all mail and destroys the keys. Nothing brings it back, no backup either.\nType {name} to go on:"
+        "This removes {name} with all mail and destroys the keys. Nothing brings it back, no backup of the mailboxes either.\nType {name} to go on:"
     );
     answered(name, std::io::stdin().lock())
 }

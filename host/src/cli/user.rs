@@ -60,10 +60,11 @@ pub(super) async fn run(client: &Client, command: &UserCommand) -> anyhow::Resul
         // Served before any of this: they carry files.
         UserCommand::Export { .. } | UserCommand::Import { .. } => Ok(Value::Null),
         UserCommand::Remove { address } => client.delete(&path(address)).await,
-        UserCommand::Erase { address, yes } => {
+        UserCommand::Erase { address, id, yes } => {
             confirm::erasing(address, *yes)?;
+            let body = id.map_or_else(|| json!({}), |id| json!({ "id": id }));
             client
-                .post(&format!("{}/erase", path(address)), &json!({}))
+                .post(&format!("{}/erase", path(address)), &body)
                 .await
         }
     }

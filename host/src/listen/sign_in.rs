@@ -6,6 +6,7 @@ use std::pin::Pin;
 use directory::{Login, LoginOutcome, LoginRequest, LoginTrial, PeerName, PeerNames};
 use mail::{Access, Secret, Service, Transport};
 use net::{Answer, Resolver};
+use store::{Owner, Standing};
 
 use crate::site::{self, Site};
 
@@ -31,6 +32,9 @@ impl SignIn<'_> {
         let request = self.request();
         let outcome = site.login.login(&*site.directory, &names, request).await;
         let (result, signed_in) = match outcome {
+            LoginOutcome::Accepted(login) if is_erased(site, &login) => {
+                ("refused", SignedIn::Refused)
+            }
             LoginOutcome::Accepted(login) => ("accepted", SignedIn::In(Box::new(login))),
             LoginOutcome::Refused { delay, .. } => {
                 tokio::time::sleep(delay).await;
@@ -73,6 +77,15 @@ impl SignIn<'_> {
             now: site::now(),
         }
     }
+}
+
+/// Was the person erased, and is named again by a restored backup of the directory, or by LDAP?
+fn is_erased(site: &Site, login: &Login) -> bool {
+    let owner = Owner::Person(login.person.id);
+    matches!(
+        site.store.standing(&access(login), owner),
+        Ok(Standing::Erased)
+    )
 }
 
 /// The access of a person that logged in.

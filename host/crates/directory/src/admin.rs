@@ -41,6 +41,10 @@ pub trait DirectoryAdmin: Directory {
     /// the call returns. Nothing is changed when it fails.
     fn apply(&self, by: Principal, change: Change) -> Future<'_, Changed, AdminError>;
 
+    /// Would [`apply`](Self::apply) make this change, one without a password? Checked as there,
+    /// and nothing is changed; a refusal is noted in the audit trail.
+    fn permits(&self, by: Principal, change: Change) -> Future<'_, Permitted, AdminError>;
+
     /// Lets a name that came back continue, or begin anew. Returns how many names it concerned.
     fn adopt(&self, by: Principal, adopt: Adopt) -> Future<'_, usize, AdminError>;
 
@@ -50,4 +54,13 @@ pub trait DirectoryAdmin: Directory {
     /// Copies everything as of one moment into a new file, for a backup. It is what
     /// [`crate::restore_directory`] takes.
     fn copy_to(&self, path: PathBuf) -> Future<'_, (), OpenError>;
+}
+
+/// Where a change that may be made is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permitted {
+    /// Here, by [`DirectoryAdmin::apply`].
+    Here,
+    /// Where the directory is kept: it is only read here.
+    Elsewhere,
 }

@@ -28,8 +28,8 @@ use self::plan::{Plan, Planner};
 use self::tables::{Counters, Row};
 use crate::{
     AdminError, Adopt, AliasEntry, AuditRecord, Change, Changed, Directory, DirectoryAdmin,
-    DomainEntry, Future, GroupEntry, Hasher, LookupError, OpenError, PersonEntry, SharedMailbox,
-    Snapshot, Table, hash_password,
+    DomainEntry, Future, GroupEntry, Hasher, LookupError, OpenError, Permitted, PersonEntry,
+    SharedMailbox, Snapshot, Table, hash_password,
 };
 
 /// How the directory is opened.
@@ -139,6 +139,7 @@ impl Inner {
         by: Principal,
         change: &Change,
         hash: Option<Secret<String>>,
+        making: Making,
     ) -> Result<Changed, AdminError> {
         // Counters change only after the commit, so they are right even after a panic.
         let mut counters = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,6 +167,9 @@ impl Inner {
                 changed,
                 took_id,
             }) => {
+                if making == Making::Never {
+                    return Ok(changed);
+                }
                 audit.domain = Some(view.entry.id);
                 let next_id = counters.next_id + u64::from(took_id);
                 let next = snapshot.with_domain(view);
@@ -328,6 +332,13 @@ impl Directory for EmbeddedDirectory {
     }
 }
 
+/// Is a change made that may be made?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Making {
+    Now,
+    Never,
+}
+
 impl DirectoryAdmin for EmbeddedDirectory {
     fn apply(&self, by: Principal, change: Change) -> Future<'_, Changed, AdminError> {
         Box::pin(async move {
@@ -336,10 +347,21 @@ impl DirectoryAdmin for EmbeddedDirectory {
                 None => None,
             };
             let inner = Arc::clone(&self.inner);
-            let commit = tokio::task::spawn_blocking(move || inner.commit(by, &change, hash));
+            let commit =
+                tokio::task::spawn_blocking(move || inner.commit(by, &change, hash, Making::Now));
             commit
                 .await
                 .unwrap_or_else(|error| Err(AdminError::Temporary(error.to_string())))
+        })
+    }
+
+    fn permits(&self, by: Principal, change: Change) -> Future<'_, Permitted, AdminError> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let check = move || inner.commit(by, &change, None, Making::Never);
+            let checked = tokio::task::spawn_blocking(check).await;
+            let checked = checked.map_err(|error| AdminError::Temporary(error.to_string()))?;
+            checked.map(|_| Permitted::Here)
         })
     }
 

@@ -51,7 +51,8 @@ use crate::passwd::PASSWORD_BYTES;
 use crate::snapshot::uid_key;
 use crate::{
     AdminError, Adopt, AliasEntry, AuditRecord, Change, Changed, Directory, DirectoryAdmin,
-    DomainEntry, Future, GroupEntry, LookupError, OpenError, PersonEntry, SharedMailbox, Table,
+    DomainEntry, Future, GroupEntry, LookupError, OpenError, Permitted, PersonEntry, SharedMailbox,
+    Table,
 };
 
 pub(crate) use identity::IDENTITIES;
@@ -441,6 +442,10 @@ impl Directory for LdapDirectory {
 impl DirectoryAdmin for LdapDirectory {
     fn apply(&self, _: Principal, _: Change) -> Future<'_, Changed, AdminError> {
         Box::pin(std::future::ready(Err(self.inner.read_only())))
+    }
+
+    fn permits(&self, _: Principal, _: Change) -> Future<'_, Permitted, AdminError> {
+        Box::pin(std::future::ready(Ok(Permitted::Elsewhere)))
     }
 
     fn adopt(&self, by: Principal, adopt: Adopt) -> Future<'_, usize, AdminError> {

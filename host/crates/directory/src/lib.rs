@@ -38,7 +38,7 @@ mod services;
 mod snapshot;
 mod throttle;
 
-pub use admin::{Adopt, AuditRecord, DirectoryAdmin};
+pub use admin::{Adopt, AuditRecord, DirectoryAdmin, Permitted};
 pub use change::{
     Change, Changed, DomainChanges, GroupChanges, NewAlias, NewDomain, NewGroup, NewPerson,
     PersonChanges, Set,

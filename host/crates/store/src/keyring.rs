@@ -40,7 +40,7 @@ pub(crate) enum Fate {
 pub(crate) struct Slot {
     pub(crate) owner: KeyOwner,
     pub(crate) fate: Fate,
-    /// `None`: there was none when the owner was condemned, or it is destroyed.
+    /// `None`: it is destroyed, or there was none when an older version condemned the owner.
     pub(crate) key: Option<SecretKey>,
 }
 
@@ -172,29 +172,37 @@ impl Keyring {
         {
             let mut owners = self.change();
             if owners.fate((domain, owner)).is_none() {
-                // Rows of a format that knew no keys, or none at all.
+                // Rows of a format that knew no keys, or none at all. The steps of the erasure
+                // may write such rows once more, so there is a key for them.
                 owners.add(Slot {
                     owner: (domain, owner),
                     fate: Fate::Condemned,
-                    key: None,
+                    key: Some(SecretKey::random()),
                 });
             }
         }
         self.flush()?;
-        self.settle(domain, owner, Fate::Live, Fate::Condemned)
+        self.settle(domain, owner, &[Fate::Live], Fate::Condemned)
     }
 
     /// Destroys the key of an owner; with [`Owner::Domain`] those of everybody of the domain.
     pub(crate) fn destroy(&self, domain: DomainId, owner: Owner) -> io::Result<()> {
-        self.settle(domain, owner, Fate::Condemned, Fate::Erased)
+        // Somebody of a condemned domain may have got a key since, for rows of a format that knew
+        // none. Its slot is in the file before another is written over it.
+        let from: &[Fate] = match owner {
+            Owner::Domain => &[Fate::Live, Fate::Condemned],
+            _ => &[Fate::Condemned],
+        };
+        self.flush()?;
+        self.settle(domain, owner, from, Fate::Erased)
     }
 
     /// Changes the fate of an owner, or of everybody of a domain: in the file first.
-    fn settle(&self, domain: DomainId, owner: Owner, from: Fate, to: Fate) -> io::Result<()> {
+    fn settle(&self, domain: DomainId, owner: Owner, from: &[Fate], to: Fate) -> io::Result<()> {
         let concerned: Vec<(usize, Slot)> = {
             let owners = self.read();
             let of = |slot: &Slot| {
-                slot.fate == from
+                from.contains(&slot.fate)
                     && slot.owner.0 == domain
                     && (owner == Owner::Domain || slot.owner.1 == owner)
             };

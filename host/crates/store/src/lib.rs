@@ -100,5 +100,5 @@ pub use service::Engine;
 pub use store::{SHARED_ROOT, Store};
 pub use trace::{TraceKey, Traced};
 pub use upkeep::{Checked, Collected, Files, Problem, Stats, Step, Told};
-pub use usage::{Erased, Quota, Space, Usage};
+pub use usage::{Erased, Quota, Space, Standing, Usage};
 pub use watch::{Change, Watch, Watched};

@@ -21,7 +21,7 @@ use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Error, Feed, FeedCursor, FlagChange,
     Head, KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
-    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started, Stats,
     Store, Told, TraceEntry, TraceKey, Usage, Watch, Watched, audit, keys,
 };
 use mail::{
@@ -138,7 +138,13 @@ impl Engine {
         let _ = self.jobs.send(Order::Job(job));
     }
 
-    fn read<T>(&self, read: impl FnOnce(&dyn View) -> Result<T>) -> Result<T> {
+    /// Whose keys have this fate.
+    #[cfg(test)]
+    pub(crate) fn keys_with_fate(&self, fate: Fate) -> Vec<crate::keyring::KeyOwner> {
+        self.shared.keyring.with_fate(fate)
+    }
+
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&dyn View) -> Result<T>) -> Result<T> {
         read(&self.shared.layers().view())
     }
 
@@ -707,6 +713,21 @@ impl Store for Engine {
 
     fn erase_owner(&self, access: &Access, owner: Owner) -> Pending<Erased> {
         self.purge(access, owner, Manner::Erase)
+    }
+
+    fn standing(&self, access: &Access, owner: Owner) -> Result<Standing> {
+        access::manage(access, owner)?;
+        let (domain, keyring) = (access.domain(), &self.shared.keyring);
+        if !keyring.is_open(domain, owner) {
+            return Ok(Standing::Erased);
+        }
+        let is_known = keyring.find(domain, owner).is_some()
+            || self.read(|view| purge::is_anything_left(view, domain, owner))?;
+        Ok(if is_known {
+            Standing::Known
+        } else {
+            Standing::Unknown
+        })
     }
 
     fn expire(&self, now: Timestamp, max: usize) -> Pending<usize> {

@@ -10,7 +10,7 @@ use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Feed, FeedCursor, FlagChange, Head,
     KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place,
-    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Started, Stats,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started, Stats,
     Told, TraceEntry, TraceKey, Usage, Watch, Watched,
 };
 
@@ -337,6 +337,8 @@ pub trait Store: Send + Sync {
     /// can never be read again. Nothing new is taken for the owner from the moment it begins. It
     /// is written down first: what a crash interrupts, the next start ends.
     fn erase_owner(&self, access: &Access, owner: Owner) -> Pending<Erased>;
+    /// Whether an owner was erased, or has anything here.
+    fn standing(&self, access: &Access, owner: Owner) -> Result<Standing>;
     /// Deletes kv values and trace lines whose time is over, at most `max`; answers how many.
     fn expire(&self, now: Timestamp, max: usize) -> Pending<usize>;
     /// Keeps every file of the store from now on, for who copies them.

@@ -71,3 +71,14 @@ pub struct Erased {
     /// Their bytes.
     pub bytes: u64,
 }
+
+/// How an owner stands with the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is here of the owner, and never was.
+    Unknown,
+    /// The owner has a key, or rows.
+    Known,
+    /// The owner, or the whole domain, was erased or is being erased, and gets nothing again.
+    Erased,
+}

@@ -1,8 +1,13 @@
 //! Step `route`: the message way (crate `routing`), with DNS asked where it needs it.
 
-use mail::Domain;
+use std::sync::Arc;
+
+use mail::{Access, Domain, DomainId, Mailbox};
 use net::Answer;
-use routing::{Answers, Decision, DnsAnswer, Request, Sender, Way};
+use routing::{
+    Answers, Decision, DnsAnswer, DomainFacts, Entry, Lookup, Request, Sender, Unavailable, Way,
+};
+use store::{Owner, Standing};
 
 use super::super::context::{Flow, RecipientContext, StepSentence};
 use crate::site::Site;
@@ -15,8 +20,12 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
     let settings = context.site.settings();
     let mut answers = Answers::default();
     let table = context.site.directory.table();
+    let known = StillKnown {
+        table: &*table,
+        site: context.site,
+    };
     let routed = loop {
-        let way = routing::route(&request, &settings.routing, &*table, &answers);
+        let way = routing::route(&request, &settings.routing, &known, &answers);
         if table.complete().await {
             continue;
         }
@@ -41,6 +50,36 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
     match decision {
         Decision::Refuse(reply) => Flow::Answer(reply),
         Decision::Accept { .. } => Flow::Next(String::new()),
+    }
+}
+
+/// The routing table without people who were erased. A restored backup of the directory, or an
+/// LDAP directory, may still name them: for the sender there is no such mailbox.
+struct StillKnown<'a> {
+    table: &'a dyn directory::Table,
+    site: &'a Site,
+}
+
+impl Lookup for StillKnown<'_> {
+    fn domain(&self, name: &Domain) -> Result<Option<Arc<DomainFacts>>, Unavailable> {
+        self.table.domain(name)
+    }
+
+    fn entry(&self, domain: DomainId, address: &Mailbox) -> Result<Option<Entry>, Unavailable> {
+        let found = self.table.entry(domain, address)?;
+        let Some(Entry::Person(person)) = &found else {
+            return Ok(found);
+        };
+        let Some(home) = self.site.directory.known_domain(domain) else {
+            return Ok(found);
+        };
+        let access = Access::system(home.tenant());
+        let standing = self.site.store.standing(&access, Owner::Person(person.id));
+        match standing {
+            Ok(Standing::Erased) => Ok(None),
+            Ok(_) => Ok(found),
+            Err(error) => Err(Unavailable(error.to_string())),
+        }
     }
 }
 

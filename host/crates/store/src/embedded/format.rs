@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! postroom data directory
-//! format 1
+//! format 2
 //! needs 0.1.0
 //! store 0123456789abcdef0123456789abcdef
 //! ```
@@ -17,7 +17,8 @@ use crate::OpenError;
 use crate::embedded::disk::{Disk, Mode};
 
 /// The newest format this version reads, and the one it writes.
-pub(crate) const FORMAT: u32 = 1;
+/// 2: rows and bodies are encrypted with keys of their owners.
+pub(crate) const FORMAT: u32 = 2;
 /// The oldest postroom that reads what this version writes.
 pub(crate) const NEEDS: &str = "0.1.0";
 const TITLE: &str = "postroom data directory";

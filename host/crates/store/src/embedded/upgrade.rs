@@ -46,8 +46,14 @@ pub(crate) struct Upgrade {
     pub(crate) steps: &'static [Step],
 }
 
-/// Every upgrade there is, oldest first. None is needed yet: this is the first format.
-const UPGRADES: &[Upgrade] = &[];
+/// Every upgrade there is, oldest first.
+///
+/// Format 2 reads the rows and bodies of format 1 as they are, and writes its own encrypted: only
+/// the number changes, so that an older postroom refuses what it cannot read.
+const UPGRADES: &[Upgrade] = &[Upgrade {
+    from: 1,
+    steps: &[],
+}];
 
 /// A format to be reached, and the way there.
 #[derive(Debug, Clone, Copy)]

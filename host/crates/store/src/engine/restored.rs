@@ -16,7 +16,7 @@ use crate::keys::{self, Key, Table};
 use crate::queue::{Parked, ParkedReason, QueueId};
 use crate::rows::{MailboxRow, WorkRow, is_locked};
 use crate::view::{Order, Row, View, ViewExt};
-use crate::{Error, Head, Quota, Result};
+use crate::{Error, Head, Owner, Quota, Result};
 
 /// Rows of one step.
 pub(crate) const STEP: usize = 1000;
@@ -55,10 +55,14 @@ impl Tx<'_> {
             if is_locked(&value) {
                 continue;
             }
-            count += 1;
             let mut row: MailboxRow = crate::rows::decode(&value)?;
             row.uid_validity = validity;
             let domain = DomainId(keys::number_of(&key));
+            // The same, of a format that knew no keys: it can be read, and goes all the same.
+            if !self.keyring().is_open(domain, row.owner) {
+                continue;
+            }
+            count += 1;
             self.put_mailbox(domain, MailboxId(keys::last_number(&key)), &row);
         }
         Ok((count, next))
@@ -77,7 +81,8 @@ impl Tx<'_> {
                 continue;
             }
             let row: WorkRow = crate::rows::decode(&value)?;
-            if row.parked.is_some() {
+            let domain = DomainId(keys::number_of(&key));
+            if row.parked.is_some() || !self.keyring().is_open(domain, Owner::Domain) {
                 continue;
             }
             let parked = Parked {
@@ -88,7 +93,6 @@ impl Tx<'_> {
             };
             let mut new = row.clone();
             park(&mut new, &parked)?;
-            let domain = DomainId(keys::number_of(&key));
             let id = QueueId(keys::last_number(&key));
             self.change_work(domain, id, Some(&row), Some(&new), &Quota::NONE, Turn::Kept)?;
             count += 1;

@@ -15,7 +15,9 @@ use crate::embedded::tests::life::{Life, Lived, goes_on, open_and_dump};
 use crate::embedded::tests::script;
 use crate::embedded::tests::steps::*;
 use crate::embedded::upgrade::{Step as UpgradeStep, Target, Upgrade};
-use crate::{OpenError, Owner, Place, Store};
+use crate::engine::purge::is_anything_left;
+use crate::keyring::Fate;
+use crate::{OpenError, Owner, Place, Standing, Store};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -133,6 +135,70 @@ fn every_released_format_opens_and_has_all_its_rows() {
         store.close().unwrap();
         let found = format::read(&disk, Path::new("data")).unwrap().unwrap();
         assert_eq!(found.format, FORMAT);
+    }
+}
+
+/// Their rows are there and their keys are not.
+#[test]
+fn t08_people_and_domains_of_format_1_can_be_erased() {
+    let owners = [
+        (2, Owner::Person(PEOPLE[0])),
+        (2, Owner::Person(PEOPLE[1])),
+        (1, Owner::Domain),
+        (2, Owner::Domain),
+        (3, Owner::Domain),
+    ];
+    for (domain, owner) in owners {
+        let context = format!("{domain} {owner:?}");
+        let (state, _) = fixture(1);
+        let disk = FaultDisk::new(state);
+        let store = script::open(&disk).unwrap();
+        let access = Life::access(domain);
+        let before = store.standing(&access, owner);
+        assert_ne!(before, Ok(Standing::Erased), "{context}");
+        store
+            .erase_owner(&access, owner)
+            .wait()
+            .unwrap_or_else(|error| panic!("{context}: {error}"));
+        let is_gone = |store: &crate::service::Engine| {
+            assert_eq!(
+                store.standing(&access, owner),
+                Ok(Standing::Erased),
+                "{context}"
+            );
+            let usage = store.usage(&access, owner).unwrap();
+            assert_eq!(usage, crate::Usage::default(), "{context}");
+            let left = store.read(|view| is_anything_left(view, access.domain(), owner));
+            assert_eq!(left, Ok(false), "{context}");
+            assert!(
+                store.keys_with_fate(Fate::Condemned).is_empty(),
+                "{context}"
+            );
+            let live = store.keys_with_fate(Fate::Live);
+            let is_of_it = |(whose, who): &(mail::DomainId, Owner)| {
+                *whose == access.domain() && (owner == Owner::Domain || *who == owner)
+            };
+            assert!(!live.iter().any(is_of_it), "{context}: {live:?}");
+        };
+        is_gone(&store);
+        store.close().unwrap();
+        drop(store);
+        is_gone(&script::open(&disk).unwrap());
+    }
+}
+
+/// An older postroom takes format 1 for all it knows; a new directory and an upgraded one say 2.
+#[test]
+fn what_is_written_encrypted_is_refused_by_who_reads_format_1() {
+    let new = FaultDisk::new(State::default());
+    let upgraded = FaultDisk::new(fixture(1).0);
+    for disk in [new, upgraded] {
+        script::open(&disk).unwrap().close().unwrap();
+        let error = format::read_up_to(&disk, Path::new("data"), 1).unwrap_err();
+        assert!(
+            matches!(error, OpenError::Newer { format: 2, .. }),
+            "{error}"
+        );
     }
 }
 
@@ -261,6 +327,13 @@ fn an_upgrade_keeps_a_copy_that_an_older_version_opens() {
         let mut pages = crate::embedded::fault::Pages::default();
         pages.write(0, &bytes);
         back.put(&name[prefix.len()..], pages);
+    }
+    // The keys are not in the directory.
+    for name in upgraded.names(&format!("{}/", script::KEYS)) {
+        let bytes = upgraded.bytes(&name);
+        let mut pages = crate::embedded::fault::Pages::default();
+        pages.write(0, &bytes);
+        back.put(&name, pages);
     }
     let (store, found) = open_and_dump(&FaultDisk::new(back)).unwrap();
     assert_eq!(found.difference(&dump), None);
