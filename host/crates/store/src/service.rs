@@ -21,8 +21,8 @@ use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Error, Feed, FeedCursor, FlagChange,
     Head, KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
-    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started, Stats,
-    Store, Told, TraceEntry, TraceKey, Usage, Watch, Watched, audit, keys,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started,
+    Stats, Store, Told, TraceEntry, TraceKey, Usage, Watch, Watched, audit, keys,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,

@@ -10,8 +10,8 @@ use crate::{
     Accept, Accepted, Appended, BodyWriter, Brought, Change, Changes, Checked, Collected, Content,
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Feed, FeedCursor, FlagChange, Head,
     KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place,
-    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started, Stats,
-    Told, TraceEntry, TraceKey, Usage, Watch, Watched,
+    QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started,
+    Stats, Told, TraceEntry, TraceKey, Usage, Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.
