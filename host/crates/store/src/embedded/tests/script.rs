@@ -94,6 +94,11 @@ impl Disk for Below {
     }
 
     fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn DiskFile>> {
+        if mode == Mode::Create {
+            // The first file makes the directory: by then the data has its `FORMAT`.
+            self.0.create_dir(self.1)?;
+            self.0.sync_dir("")?;
+        }
         self.0.open(&self.path(path), mode)
     }
 
