@@ -322,11 +322,17 @@ fn an_upgrade_keeps_a_copy_that_an_older_version_opens() {
     // The way back: the copy, in the place of the directory.
     let prefix = format!("before-format-{}/", FORMAT + 1);
     let mut back = State::default();
-    for name in upgraded.names(&prefix) {
-        let bytes = upgraded.bytes(&name);
+    let mut put = |from: &str, to: &str| {
         let mut pages = crate::embedded::fault::Pages::default();
-        pages.write(0, &bytes);
-        back.put(&name[prefix.len()..], pages);
+        pages.write(0, &upgraded.bytes(from));
+        back.put(to, pages);
+    };
+    for name in upgraded.names(&prefix) {
+        put(&name, &name[prefix.len()..]);
+    }
+    // Keys are beside the data and have no copy: they are those of now.
+    for name in upgraded.names(script::KEYS) {
+        put(&name, &name);
     }
     // The keys are not in the directory.
     for name in upgraded.names(&format!("{}/", script::KEYS)) {
