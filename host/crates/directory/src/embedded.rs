@@ -104,7 +104,7 @@ impl EmbeddedDirectory {
             Some(password) => Some(hash_password(&password)?),
             None => None,
         };
-        self.inner.commit(by, change, hash)
+        self.inner.commit(by, change, hash, Making::Now)
     }
 }
 
