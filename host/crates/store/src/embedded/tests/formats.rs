@@ -334,13 +334,6 @@ fn an_upgrade_keeps_a_copy_that_an_older_version_opens() {
     for name in upgraded.names(script::KEYS) {
         put(&name, &name);
     }
-    // The keys are not in the directory.
-    for name in upgraded.names(&format!("{}/", script::KEYS)) {
-        let bytes = upgraded.bytes(&name);
-        let mut pages = crate::embedded::fault::Pages::default();
-        pages.write(0, &bytes);
-        back.put(&name, pages);
-    }
     let (store, found) = open_and_dump(&FaultDisk::new(back)).unwrap();
     assert_eq!(found.difference(&dump), None);
     store.close().unwrap();

@@ -51,12 +51,6 @@ pub(crate) fn open_with(disk: &FaultDisk, master: SecretKey) -> Result<Engine, O
 
 /// The keys of a store on this disk.
 pub(crate) fn keys_on(disk: &FaultDisk, master: SecretKey) -> KeyPlace {
-    if disk.list(KEYS).is_err() {
-        // As where they really are: the directory is durable before anything is in it.
-        disk.create_dir(KEYS).expect("it can be made");
-        // On a disk that fails the start says so.
-        let _ = disk.sync_dir("");
-    }
     KeyPlace {
         disk: Arc::new(Below(disk.clone(), KEYS)),
         root: KEYS.into(),
@@ -65,7 +59,7 @@ pub(crate) fn keys_on(disk: &FaultDisk, master: SecretKey) -> KeyPlace {
 }
 
 /// Where the key file is on the disk of the tests.
-pub(crate) const KEYS: &str = "keys";
+pub(super) const KEYS: &str = "keys";
 
 pub(super) fn master() -> SecretKey {
     SecretKey::from_bytes(&[9; 32]).unwrap()
