@@ -203,9 +203,9 @@ impl Server {
         }
         let site = Arc::clone(&self.site);
         let closed = tokio::task::spawn_blocking(move || {
-            let closed = site.store.close();
+            // Before: a closed index says nothing any more, and closing adds no record.
             write_note(&*site.store, &site.note);
-            closed
+            site.store.close()
         })
         .await?;
         tracing::info!("stopped");

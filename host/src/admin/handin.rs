@@ -122,7 +122,7 @@ async fn attend(stream: UnixStream, place: Place, api: Api) {
         uid: place.uid,
         name: local_users::name_of(place.uid),
     };
-    let app = super::local(api)
+    let app = super::handing_in(api)
         .layer(Extension(user))
         .layer(from_fn(error::shape));
     let app = any_service::<_, ()>(app);
@@ -158,12 +158,12 @@ impl Places {
         // Each use is one addition or subtraction: a panic cannot leave half of one.
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = taken.values().sum();
-        let own = taken.entry(uid).or_default();
-        if all >= ALL || *own >= CONNECTIONS {
+        let own = taken.get(&uid).copied().unwrap_or_default();
+        if all >= ALL || own >= CONNECTIONS {
             tracing::warn!(uid, "too many connections to the sendmail socket");
             return None;
         }
-        *own += 1;
+        taken.insert(uid, own + 1);
         Some(Place {
             uid,
             places: self.clone(),

@@ -92,15 +92,21 @@ async fn audit(caller: Option<Extension<Caller>>, request: Request, next: Next) 
     response
 }
 
-/// What there is on this machine only: mail is handed in by those who are here (everybody else has
-/// submission), and what works on files or carries more than a call from afar may.
-fn local(api: Api) -> Router {
-    // Line ends may double on the way in; the real limit is checked behind it.
+/// Handing in mail, and nothing else: for everybody on this machine (everybody else has
+/// submission).
+fn handing_in(api: Api) -> Router {
     let most = api.site.settings().config.limits.message_bytes;
-    let most = usize::try_from(most.saturating_mul(2)).unwrap_or(usize::MAX);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/messages", post(messages::send))
         .layer(DefaultBodyLimit::max(most))
+        .with_state(api)
+}
+
+/// What there is on this machine only, for the operator: handing in mail, and what works on files
+/// or carries more than a call from afar may.
+fn local(api: Api) -> Router {
+    let files = Router::new()
         .route("/v1/backup", post(backup::cut))
         .route("/v1/domains/{domain}/archive", get(moving::export_domain))
         .route("/v1/archives", post(moving::import_domain))
@@ -108,7 +114,8 @@ fn local(api: Api) -> Router {
             "/v1/users/{person}/mail",
             get(moving::export_person).post(moving::import_person),
         )
-        .with_state(api)
+        .with_state(api.clone());
+    handing_in(api).merge(files)
 }
 
 /// Binds the socket. A socket that a dead server left is replaced: the store's lock, taken

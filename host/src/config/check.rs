@@ -33,6 +33,11 @@ pub(super) fn reference() -> anyhow::Result<toml::Table> {
             socket: Some(super::Sendmail::SOCKET.into()),
             ..Default::default()
         },
+        store: super::Store {
+            keys: Some("keys".into()),
+            master_key: Some("master.key".into()),
+            ..Default::default()
+        },
         postmaster: Some(String::new()),
         head_note: Some("note".into()),
         program: vec![Program::default()],

@@ -94,6 +94,12 @@ pub(super) fn refused(context: &MessageContext<'_>, step: &str, reply: &Reply) {
         .chain(sender)
         .collect();
     let at = site::now();
+    // One reply answers all; its text may name what is another domain's.
+    let bare = reply
+        .enhanced()
+        .map_or_else(String::new, |status| format!(" {status}"));
+    let bare = format!("refused: {}{bare}", reply.code());
+    let is_alone = concerned.len() == 1;
     for id in concerned {
         let is_own = |sentence: &&StepSentence, own| sentence.of.or(own) == Some(id);
         let own = |taken: &&Taken| of(taken) == Some(id) || sender == Some(id);
@@ -110,7 +116,11 @@ pub(super) fn refused(context: &MessageContext<'_>, step: &str, reply: &Reply) {
         let sentences = context.sentences.iter();
         let sentences = sentences.filter(|sentence| is_own(sentence, Some(id)));
         traced.lines.extend(lines(sentences, None, at));
-        let answer = StepSentence::new(step, format!("refused: {reply}"));
+        let answer = match is_alone || sender == Some(id) {
+            true => format!("refused: {reply}"),
+            false => bare.clone(),
+        };
+        let answer = StepSentence::new(step, answer);
         traced.lines.extend(lines([&answer], None, at));
         traced.found_by = addresses(
             &transaction.envelope,

@@ -167,9 +167,16 @@ impl Adapter {
             Arc::clone(&self.changed),
             self.site.shapes.clone(),
         );
-        if let Err(error) = account.prepare().await {
-            tracing::error!(%error, person = %login.person.id, "the mailboxes of a person cannot be prepared");
-            return LoginOutcome::Unavailable;
+        match account.prepare().await {
+            Ok(()) => {}
+            // Nothing new can be made, but what is there can be read.
+            Err(error @ store::Error::Latched(_)) => {
+                tracing::warn!(%error, person = %login.person.id, "the mailboxes of a person are not prepared");
+            }
+            Err(error) => {
+                tracing::error!(%error, person = %login.person.id, "the mailboxes of a person cannot be prepared");
+                return LoginOutcome::Unavailable;
+            }
         }
         self.watchdog.guard_by_event(&self.site, &login);
         self.account = Some(Box::new(account));

@@ -32,8 +32,7 @@ fn look(server: &Server) -> Value {
 fn send(server: &Server, subject: &str, bytes: usize) {
     let body = "0123456789abcdef\r\n".repeat(bytes / 18);
     let message = format!("Subject: {subject}\r\n\r\n{body}");
-    let reply =
-        Line::smtp(server.address("smtp")).send("joe@far.test", &["ann@abc.test"], &message);
+    let reply = Line::smtp(server.address("mx")).send("joe@far.test", &["ann@abc.test"], &message);
     assert_eq!(reply.code, 250, "{reply:?}");
 }
 
@@ -105,7 +104,7 @@ fn a_backup_becomes_a_server_again() {
         "{status}"
     );
     assert!(server.log().contains("older copy"), "{}", server.log());
-    let mut line = Line::smtp(server.address("smtp"));
+    let mut line = Line::smtp(server.address("mx"));
     line.command("MAIL FROM:<joe@far.test>");
     let refused = line.command("RCPT TO:<ann@abc.test>");
     assert_eq!(refused.code / 100, 4, "{refused:?}");
@@ -146,12 +145,12 @@ fn an_interrupted_backup_and_an_interrupted_restore_go_on() {
     };
     let kept: String = text
         .lines()
-        .filter(|line| line.starts_with("keep "))
+        .filter(|line| line.starts_with("final "))
         .map(|line| format!("{line}\n"))
         .collect();
     fs::write(
         server.path("backup/progress"),
-        format!("{} {}\n{kept}keep 12 half", life("store "), life("life ")),
+        format!("{} {}\n{kept}final 12 half", life("store "), life("life ")),
     )
     .expect("ours");
     fs::remove_file(&manifest).expect("it is there");

@@ -82,7 +82,7 @@ fn filled() -> Server {
     ]);
     server.ok(&["plugin", "deploy", "abc.test"]);
     python(FILL, &[&server.port("imaps")]).ok();
-    let mut line = Line::smtp(server.address("smtp"));
+    let mut line = Line::smtp(server.address("mx"));
     let reply = line.send(
         "joe@far.test",
         &["bob@abc.test", "office@abc.test"],
@@ -120,7 +120,7 @@ fn a_domain_is_the_same_on_another_server() {
         to.json(&["plugin", "list", "abc.test"]),
         from.json(&["plugin", "list", "abc.test"])
     );
-    let mut line = Line::smtp(to.address("smtp"));
+    let mut line = Line::smtp(to.address("mx"));
     line.command("MAIL FROM:<x@spam.test>");
     let refused = line.command("RCPT TO:<ann@abc.test>");
     assert_eq!(refused.code / 100, 5, "the policy runs: {refused:?}");
@@ -128,7 +128,7 @@ fn a_domain_is_the_same_on_another_server() {
     let queue = to.json(&["queue", "list"]);
     assert_eq!(queue[0]["state"], "parked (restored)", "{queue}");
     // It is one of the domains here, and can take mail.
-    let reply = Line::smtp(to.address("smtp")).send(
+    let reply = Line::smtp(to.address("mx")).send(
         "joe@far.test",
         &["sales@abc.test"],
         "Subject: n\r\n\r\nn\r\n",
@@ -153,7 +153,7 @@ fn an_interrupted_import_goes_on_and_is_no_domain_until_then() {
         refused.code == 1 && refused.err.contains("damaged"),
         "{refused:?}"
     );
-    let mut line = Line::smtp(to.address("smtp"));
+    let mut line = Line::smtp(to.address("mx"));
     line.command("MAIL FROM:<joe@far.test>");
     let refused = line.command("RCPT TO:<ann@abc.test>");
     assert_ne!(refused.code / 100, 2, "{refused:?}");

@@ -66,7 +66,7 @@ async fn what_the_directory_refuses_is_not_erased() {
     world.operator("PATCH", "/v1/domains/abc.test", alone).await;
     let bob = id_of(&world, BOB).await;
     let refused = erase(&world, &Caller::Operator, BOB, json!({})).await;
-    assert_eq!(refused.status, 400, "{refused:?}");
+    assert_eq!(refused.status, 422, "{refused:?}");
     assert_eq!(standing(&world, bob).await, Standing::Known);
     let caller = world.person("bob@abc.test").await;
     let refused = erase(&world, &caller, "/v1/users/root@abc.test", json!({})).await;
@@ -111,7 +111,7 @@ async fn who_was_removed_is_erased_by_id() {
     assert_eq!(refused.status, 404, "{refused:?}");
     let other = json!({ "id": id_of(&world, "/v1/users/ann@abc.test").await });
     let refused = erase(&world, &Caller::Operator, BOB, other).await;
-    assert_eq!(refused.status, 400, "{refused:?}");
+    assert_eq!(refused.status, 422, "{refused:?}");
     let erased = erase(&world, &Caller::Operator, BOB, json!({ "id": id })).await;
     assert_eq!(erased.status, 200, "{erased:?}");
     assert_eq!(standing(&world, id).await, Standing::Erased);

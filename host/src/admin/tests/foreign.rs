@@ -44,9 +44,15 @@ impl Write for Log {
 const NOWHERE: &str = "nowhere.test";
 
 fn is_about_something(route: &Route) -> bool {
+    // `{domain}` and the like, not the braces of JSON.
+    let names_one = |rest: &str| {
+        rest.split_once('}').is_some_and(|(name, _)| {
+            name.chars().all(|c| c.is_ascii_lowercase()) && !name.is_empty()
+        })
+    };
     [route.path, route.query, route.body]
         .iter()
-        .any(|text| *text != "{}" && text.contains('{'))
+        .any(|text| text.split('{').skip(1).any(names_one))
 }
 
 /// The answer as it would be about nowhere.
