@@ -89,7 +89,7 @@ fn mail_moves_in_and_out_with_flags_and_dates() {
     assert!(ran.out.contains("Imported 9 messages"), "{ran:?}");
     assert!(ran.err.contains("empty:2,S: it is empty"), "{ran:?}");
     let found = look(&server);
-    let date = "01-Jan-2015 00:00:10 +0000";
+    let date = " 1-Jan-2015 00:00:10 +0000";
     let row = |subject: &str, flags: &[&str]| {
         serde_json::json!([
             subject,
