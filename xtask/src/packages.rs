@@ -9,6 +9,7 @@ use crate::say;
 /// A program and the Debian package that brings it.
 #[derive(Debug)]
 pub(crate) struct Program {
+    /// As in PATH, or `perl:Module` for a module of Perl.
     pub(crate) name: &'static str,
     pub(crate) package: &'static str,
     pub(crate) what_for: &'static str,
@@ -20,6 +21,11 @@ pub(crate) const TEST_PROGRAMS: &[Program] = &[
         name: "swaks",
         package: "swaks",
         what_for: "SMTP client",
+    },
+    Program {
+        name: "perl:Net::SSLeay",
+        package: "libnet-ssleay-perl",
+        what_for: "TLS of swaks, which only recommends it",
     },
     Program {
         name: "mbsync",
@@ -133,7 +139,7 @@ pub(crate) fn install(programs: &[Program]) -> Result<()> {
     match missing.iter().find(|program| !is_present(program.name)) {
         None => Ok(()),
         Some(program) => bail!(
-            "package {} is installed but '{}' is not in PATH",
+            "package {} is installed but '{}' cannot be found",
             program.package,
             program.name
         ),
@@ -165,8 +171,12 @@ pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     })
 }
 
-/// Is a program of this name in PATH, or where system programs lie?
+/// Is a program of this name in PATH, or where system programs lie; or this module of Perl?
 pub(crate) fn is_present(name: &str) -> bool {
+    if let Some(module) = name.strip_prefix("perl:") {
+        let load = format!("-M{module}");
+        return say::capture(Command::new("perl").args([load.as_str(), "-e", "1"])).is_ok();
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
     std::env::split_paths(&path)
