@@ -98,7 +98,7 @@ pub(super) fn refused(context: &MessageContext<'_>, step: &str, reply: &Reply) {
     let bare = reply
         .enhanced()
         .map_or_else(String::new, |status| format!(" {status}"));
-    let bare = format!("refused: {}{bare}", reply.code());
+    let bare = format!("refused: {}{bare}", reply.code().number());
     let is_alone = concerned.len() == 1;
     for id in concerned {
         let is_own = |sentence: &&StepSentence, own| sentence.of.or(own) == Some(id);
