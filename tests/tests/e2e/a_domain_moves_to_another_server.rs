@@ -31,7 +31,7 @@ found = {"lsub": sorted(line.decode() for line in client.lsub()[1])}
 for box in ["INBOX", "Work/Plans", "Work"]:
     found[box] = [client.status(box, "(UIDVALIDITY UIDNEXT MESSAGES UNSEEN)")[1][0].decode()]
     client.select(box, readonly=True)
-    for part in client.uid("FETCH", "1:*", "(UID FLAGS INTERNALDATE EMAILID BODY.PEEK[])")[1]:
+    for part in client.uid("FETCH", "1:*", "(UID FLAGS INTERNALDATE BODY.PEEK[])")[1]:
         if isinstance(part, tuple):
             found[box].append([part[0].decode().split(" ", 1)[1].split(" BODY")[0], hash(part[1]) if False else part[1].decode()])
 print(json.dumps(found))

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::embedded::disk::{Disk, Mode, RealDisk};
-use crate::embedded::{Embedded, KeyPlace, open_on};
+use crate::embedded::{Embedded, KeyPlace, bodies, open_on, segment};
 use crate::engine::restored;
 use crate::{Config, Head, OpenError, Store};
 
@@ -94,6 +94,10 @@ pub(super) fn restore_on(
         collect: false,
         ..config
     };
+    // A copy has no directory where the store had no file of that kind.
+    for directory in [segment::DIRECTORY, bodies::DIRECTORY] {
+        disk.create_dir(directory).map_err(io)?;
+    }
     let engine = open_on(Arc::clone(&disk), keys, root, &config)?;
     let restored = apply(&engine, rules)
         .and_then(|restored| engine.close().map(|()| restored))
