@@ -105,9 +105,9 @@ impl Handler<Server> for Adapter {
             Ask::Mail {
                 reverse_path,
                 parameters,
-            } => self.mail(reverse_path, parameters),
+            } => self.mail(reverse_path, parameters).await,
             Ask::Recipient { forward_path, .. } => self.recipient(forward_path).await,
-            Ask::Data { .. } => self.data(),
+            Ask::Data { .. } => self.data().await,
             Ask::EndOfData { is_eight_bit, .. } => self.end_of_data(is_eight_bit).await,
             Ask::Reset => {
                 self.open = None;
@@ -167,9 +167,9 @@ impl Adapter {
         }
     }
 
-    fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Answer {
+    async fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Answer {
         self.open = None;
-        if let Some(reply) = trouble(&self.site) {
+        if let Some(reply) = trouble(&self.site).await {
             return Answer::Reply(reply);
         }
         let sender = match &self.login {
@@ -258,11 +258,11 @@ impl Adapter {
         Answer::Reply(reply)
     }
 
-    fn data(&mut self) -> Answer {
+    async fn data(&mut self) -> Answer {
         let Some(open) = &mut self.open else {
             return Answer::Reply(words::TEMPORARY_TROUBLE.reply());
         };
-        if let Some(reply) = trouble(&self.site) {
+        if let Some(reply) = trouble(&self.site).await {
             return Answer::Reply(reply);
         }
         match self.site.store.begin_body() {
@@ -357,14 +357,31 @@ fn foreign_sender(login: &Login, reverse_path: &ReversePath) -> Option<Reply> {
     Some(words::SENDER_NOT_OWN.reply_with(&[("address", &mailbox.to_string())]))
 }
 
-/// Why no mail can be taken now, if so: checked before MAIL and DATA.
-fn trouble(site: &Site) -> Option<Reply> {
-    match site.store.space() {
+/// Why no mail can be taken now, if so: checked before MAIL and DATA. A disk that stood still for a
+/// moment is waited for: the peer waits better than it comes again.
+async fn trouble(site: &Site) -> Option<Reply> {
+    let until = tokio::time::Instant::now() + mail::limits::STORE_PATIENCE;
+    loop {
+        match site.store.space() {
+            Ok(space) if space.behind && space.latched.is_none() && space.has_room() => {
+                if tokio::time::Instant::now() >= until {
+                    return Some(words::STORE_BUSY.reply());
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            space => return trouble_of(space),
+        }
+    }
+}
+
+/// How often a store that is behind is looked at.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
+
+fn trouble_of(space: store::Result<store::Space>) -> Option<Reply> {
+    match space {
         Err(error) => Some(reply_to(&error)),
         Ok(space) if space.latched.is_some() => Some(words::TEMPORARY_TROUBLE.reply()),
         Ok(space) if !space.has_room() => Some(words::DISK_RESERVE.reply()),
-        // Before the message comes, rather than a time-out with it.
-        Ok(space) if space.behind => Some(words::STORE_BUSY.reply()),
         Ok(_) => None,
     }
 }

@@ -85,6 +85,8 @@ fn an_erased_person_is_found_nowhere() {
     // The backup comes back, and with it the person, but not what was erased.
     std::fs::remove_dir_all(&data).expect("it is ours");
     tar(&["-C", &folder, "-xf", &backup]);
+    // It is older than what was served last.
+    server.ok(&["restore", "--accept-older"]);
     server.launch();
     let read = text(&server.messages("bob@abc.test", "INBOX"));
     assert!(read.contains(BOTHS), "whose key is there reads the backup");

@@ -167,7 +167,7 @@ fn mail_moves_in_and_out_with_flags_and_dates() {
     );
     assert_eq!(
         read["mbox"],
-        serde_json::json!([["b0", "RO", true], ["b1", "ROFA", true], ["b2", "O", true]])
+        serde_json::json!([["b0", "RO", true], ["b1", "ROAF", true], ["b2", "O", true]])
     );
     let refused = server.postroom(&["user", "export", "ann@abc.test", "--maildir", &at("out")]);
     assert_eq!(refused.code, 1, "it overwrites nothing: {refused:?}");

@@ -100,6 +100,9 @@ pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(30);
 pub const HTTP_BODY_PAUSE: Duration = Duration::from_secs(30);
 /// How long one HTTP connection lives.
 pub const HTTP_CONNECTION_TIME: Duration = Duration::from_secs(15 * 60);
+/// How long MAIL and DATA wait for a store that is behind, before they answer 451: well below the
+/// five minutes that a client waits for MAIL (RFC 5321 §4.5.3.2.2).
+pub const STORE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits an operator may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
