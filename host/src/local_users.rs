@@ -23,7 +23,7 @@ mod tests {
 
     #[test]
     fn a_user_has_a_name() {
-        let users = "root:x:0:0:root:/root:/bin/sh\n\nbroken\nann:x:1000:1000::/home/ann:\n";
+        let users = "root:x:0:0:root:/root:/bin/sh\n\nbroken\nann:x:1000:1000::/srv/ann:\n";
         assert_eq!(find(users, 0).as_deref(), Some("root"));
         assert_eq!(find(users, 1000).as_deref(), Some("ann"));
         assert_eq!(find(users, 1), None);

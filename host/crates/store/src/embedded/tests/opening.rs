@@ -2,6 +2,7 @@
 
 use crate::embedded::disk::{Disk, Mode};
 use crate::embedded::fault::{FaultDisk, State};
+use crate::embedded::format::FORMAT;
 use crate::embedded::segment;
 use crate::embedded::tests::script::{Log, append, config, live, open};
 use crate::{Embedded, OpenError, Store};
@@ -36,7 +37,7 @@ fn newer_data_is_refused_and_names_the_version() {
             error,
             OpenError::Newer {
                 format: 9,
-                ours: 1,
+                ours: FORMAT,
                 ..
             }
         ),
