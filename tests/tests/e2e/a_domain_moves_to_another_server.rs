@@ -124,9 +124,9 @@ fn a_domain_is_the_same_on_another_server() {
     line.command("MAIL FROM:<x@spam.test>");
     let refused = line.command("RCPT TO:<ann@abc.test>");
     assert_eq!(refused.code / 100, 5, "the policy runs: {refused:?}");
-    // Queued mail waits: the server it comes from may send it too.
+    // Mail on its way out is the host's, which goes on sending it.
     let queue = to.json(&["queue", "list"]);
-    assert_eq!(queue[0]["state"], "parked (restored)", "{queue}");
+    assert_eq!(queue.as_array().map(Vec::len), Some(0), "{queue}");
     // It is one of the domains here, and can take mail.
     let reply = Line::smtp(to.address("mx")).send(
         "joe@far.test",
