@@ -50,7 +50,10 @@ pub(super) fn show(screen: &Screen, people: &People, folder: &Folder) {
     screen.line(&format!("    pop3s://{host}:{}/1", ports.pop3s.port()));
 
     screen.heading("Administer it, in another terminal");
-    screen.line(&format!("export POSTROOM_DATA={}", folder.path().display()));
+    screen.line(&format!(
+        "export POSTROOM_DATA={}",
+        folder.path().join("data").display()
+    ));
     let program = std::env::current_exe()
         .map_or_else(|_| "postroom".to_owned(), |path| path.display().to_string());
     screen.line(&format!("alias postroom={program}"));

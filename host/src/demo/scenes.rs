@@ -205,7 +205,7 @@ async fn filed(screen: &mut Screen, people: &People, folder: &Folder) -> anyhow:
     let id = mail::DomainId(domain["id"].as_u64().unwrap_or(0));
     let file = folder
         .path()
-        .join("files")
+        .join("data/files")
         .join(id.to_string())
         .join(FILE_PATH);
     let begin = Instant::now();

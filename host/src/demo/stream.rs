@@ -116,7 +116,7 @@ async fn administer(
     screen.say(&format!(
         "{ADMINISTRATOR} administers {DOMAIN}, and needs neither an account on this machine nor the operator: from here on the lines with $ go over HTTPS, after a login with her mail password."
     ));
-    let certificate = folder.path().join("tls/certificate.pem");
+    let certificate = folder.path().join("data/tls/certificate.pem");
     let answer = people.sign_in_from_afar(screen, &certificate).await?;
     screen.check(
         answer["role"] == "administrator" && answer["domains"] == json!([DOMAIN]),
