@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Collector, Halt, Work};
+use super::{Collector, Halt, Work, compress};
 use crate::embedded::disk::Mode;
 use crate::embedded::segment;
 use crate::keys;
@@ -89,7 +89,8 @@ impl Collector {
         }))
     }
 
-    /// Bodies of which a good share is dead: the worst first, until a segment is full.
+    /// Bodies of which a good share is dead, or that nobody tried to compress: the worst first,
+    /// until a segment is full.
     fn choose_bodies(&self, work: &Work, thoroughness: Thoroughness) -> Result<Option<Task>, Halt> {
         let least = match thoroughness {
             Thoroughness::Steady => u64::from(self.dead_percent).clamp(1, 100),
@@ -104,7 +105,8 @@ impl Collector {
             }
             let dead: u64 = view.row(&keys::dead(*id))?.unwrap_or_default();
             let percent = dead.saturating_mul(100) / settled.raw.max(1);
-            if percent >= least || settled.count == 0 {
+            let is_untried = compress::is_untried(*id, work.compressed_from);
+            if percent >= least || settled.count == 0 || is_untried {
                 let alive = settled.raw.saturating_sub(dead) as f64 / settled.raw.max(1) as f64;
                 let alive = (settled.bytes as f64 * alive) as u64;
                 dirty.push((percent, *id, settled.bytes, alive));

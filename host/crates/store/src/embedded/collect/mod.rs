@@ -9,13 +9,14 @@
 //! ```
 //! A pass: write settled segments, aside, and sync them; name them in `SEGMENTS`; tell the
 //! sequencer where bodies are now; wait for a checkpoint that has this; take the old segments out
-//! of `SEGMENTS`; remove them. `DESIGN.md` §11 says why each crash between leaves a whole store.
+//! of `SEGMENTS`; remove them. `DESIGN.md` §12 says why each crash between leaves a whole store.
 //!
 //! How it fails: a full disk ends a pass, and it is tried again. Damage or a failing disk end
 //! collecting until the next start, and are logged; nothing that was acknowledged hangs on it.
 //! What it does not know: domains, and what rows mean, but for those that say where bodies are.
 
 mod choose;
+mod compress;
 mod pace;
 mod scan;
 
@@ -114,6 +115,9 @@ pub(super) struct Work {
     is_written: bool,
     /// And the directory of settled segments.
     is_ready: bool,
+    /// Settled segments of lower numbers were written by a collector that compressed nothing;
+    /// zero: not known yet.
+    compressed_from: u64,
     /// When a finished segment of the log was first seen.
     seen: HashMap<u64, Instant>,
     /// Settled segments that cannot be read.
@@ -156,6 +160,7 @@ impl Collector {
             work: Mutex::new(Work {
                 is_written: manifest.is_some(),
                 is_ready: false,
+                compressed_from: 0,
                 manifest: manifest.unwrap_or_default(),
                 seen: HashMap::new(),
                 damaged: BTreeSet::new(),
@@ -254,6 +259,7 @@ impl Collector {
         }
         let mut pace = Pace::new(self, thoroughness);
         self.count_new(work, &mut pace)?;
+        self.note_compressing(work)?;
         let Some(task) = self.choose(work, thoroughness)? else {
             return Ok(None);
         };
@@ -268,6 +274,23 @@ impl Collector {
             Ok(found) => found,
         };
         self.replace(work, &task, found).map(Some)
+    }
+
+    /// Notes, once in the life of a store, which settled segments come from before there was
+    /// compression.
+    fn note_compressing(&self, work: &mut Work) -> Result<(), Halt> {
+        if work.compressed_from == 0 {
+            let next = work.manifest.next;
+            work.compressed_from = self.run_operation(move |tx| {
+                let key = keys::meta("compressed-from");
+                if let Some(noted) = tx.row(&key)? {
+                    return Ok(noted);
+                }
+                tx.put(key, &next);
+                Ok(next)
+            })?;
+        }
+        Ok(())
     }
 
     /// A settled segment that cannot be read stays as it is. The log is collected in order: there

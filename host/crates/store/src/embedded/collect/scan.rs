@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Instant;
 
 use mail::BodyId;
 
 use super::choose::{Kind, Task};
+use super::compress::{self, Stored};
 use super::pace::Pace;
 use super::{Collector, Halt, Work};
+use crate::embedded::frames::{BodyKey, Codec, EncodedBody};
 use crate::embedded::manifest::Settled;
-use crate::embedded::record::{self, BodyPlace, decode_payload, encode_payload};
+use crate::embedded::record::{self, BodyPlace, decode_payload, encode_body, encode_payload};
 use crate::embedded::segment::{self, Read, Reader, Segment};
 use crate::embedded::settled::Output;
-use crate::engine::Outcome;
+use crate::engine::{Outcome, secrets};
 use crate::keys;
 use crate::rows::{BodyAtRow, BodyRow, decode};
 use crate::view::{Layer, Layered, View, ViewExt};
@@ -91,6 +94,7 @@ impl Collector {
         let mut copier = Copier {
             collector: self,
             next: work.manifest.next,
+            compressed_from: work.compressed_from,
             // Nothing older than the log, or than the oldest settled rows: a deletion hides
             // nothing.
             keeps_deletions: task.kind == Kind::Log && !work.manifest.rows.is_empty(),
@@ -119,7 +123,9 @@ impl Collector {
         copier: &mut Copier<'_>,
     ) -> Result<(), Stop> {
         for id in &task.segments {
-            self.read_all(work, *id, pace, &mut |read| copier.take(*id, &read))?;
+            self.read_all(work, *id, pace, &mut |read, pace| {
+                copier.take(*id, &read, pace)
+            })?;
         }
         Ok(())
     }
@@ -132,7 +138,7 @@ impl Collector {
         pace: &mut Pace<'_>,
     ) -> Result<u64, Stop> {
         let mut alive = 0;
-        self.read_all(work, id, pace, &mut |read| {
+        self.read_all(work, id, pace, &mut |read, _| {
             let (_, places) = understand(id, &read)?;
             let layers = self.shared.layers();
             for place in places {
@@ -152,7 +158,7 @@ impl Collector {
         work: &Work,
         id: u64,
         pace: &mut Pace<'_>,
-        each: &mut dyn FnMut(Read) -> Result<(), Stop>,
+        each: &mut dyn FnMut(Read, &mut Pace<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let opened = self.open_segment(id)?;
         let settled = work.manifest.settled().find(|(known, _)| *known == id);
@@ -168,7 +174,7 @@ impl Collector {
                 return Err(Stop::Damaged { segment: id, what });
             };
             pace.spend((read.payload.len() + record::HEADER) as u64)?;
-            each(read)?;
+            each(read, pace)?;
         }
         Ok(())
     }
@@ -207,11 +213,37 @@ fn alive_at(
     Ok(row.map(|row| (here, row.length)))
 }
 
+/// A body that is to be copied.
+struct Alive {
+    place: BodyPlace,
+    from: BodyAtRow,
+    length: u64,
+    /// It is raw, and nobody tried to compress it.
+    is_untried: bool,
+    /// For who tries; `None`: it is not encrypted, or nobody's key opens it.
+    key: Option<BodyKey>,
+}
+
+impl Alive {
+    /// It compressed, if that is worth it.
+    fn smaller(&self, read: &Read) -> Option<EncodedBody> {
+        let stored = Stored {
+            id: self.place.id,
+            length: self.length,
+            encoding: self.place.encoding,
+            frames: &read.payload[self.place.offset..self.place.end],
+        };
+        compress::compress(&stored, self.key.as_ref())
+    }
+}
+
 /// Takes records, keeps what is alive.
 struct Copier<'a> {
     collector: &'a Collector,
     /// The number of the next output.
     next: u64,
+    /// See [`compress::is_untried`].
+    compressed_from: u64,
     keeps_deletions: bool,
     /// Rows to be kept, the last of each key.
     rows: Layer,
@@ -226,31 +258,72 @@ struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    fn take(&mut self, segment: u64, read: &Read) -> Result<(), Stop> {
+    fn take(&mut self, segment: u64, read: &Read, pace: &mut Pace<'_>) -> Result<(), Stop> {
+        for body in self.look(segment, read)? {
+            self.take_body(read, &body, pace)?;
+            if self.payload.len() >= RECORD {
+                self.write_bodies()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the rows of a record, and says which bodies of it are alive. Under the lock of the
+    /// view, so nothing long is done here.
+    fn look(&mut self, segment: u64, read: &Read) -> Result<Vec<Alive>, Stop> {
         let (rows, places) = understand(segment, read)?;
-        {
-            let layers = self.collector.shared.layers();
-            let view = layers.view();
-            for place in &places {
-                if let Some((from, length)) = alive_at(&view, segment, read, place)? {
-                    let section = &read.payload[place.section..place.end];
-                    let moved = BodyPlace {
-                        offset: self.payload.len() + place.offset - place.section,
-                        ..*place
-                    };
-                    self.waiting.push((moved, from, length));
-                    self.payload.extend_from_slice(section);
-                }
-            }
-            for (key, value) in rows {
-                if is_kept(&view, &key, value.as_deref(), self.keeps_deletions)? {
-                    self.rows.insert(key, value);
-                }
+        let is_untried = compress::is_untried(segment, self.compressed_from);
+        let layers = self.collector.shared.layers();
+        let view = layers.view();
+        let mut alive = Vec::new();
+        for place in places {
+            let Some((from, length)) = alive_at(&view, segment, read, &place)? else {
+                continue;
+            };
+            let is_untried = is_untried && place.encoding.codec == Codec::Raw;
+            let key = match is_untried {
+                true => secrets::body_key(&view, place.id)?,
+                false => None,
+            };
+            alive.push(Alive {
+                place,
+                from,
+                length,
+                is_untried,
+                key,
+            });
+        }
+        for (key, value) in rows {
+            if is_kept(&view, &key, value.as_deref(), self.keeps_deletions)? {
+                self.rows.insert(key, value);
             }
         }
-        if self.payload.len() >= RECORD {
-            self.write_bodies()?;
+        Ok(alive)
+    }
+
+    /// Copies a body: compressed, or as it was encoded.
+    fn take_body(&mut self, read: &Read, body: &Alive, pace: &mut Pace<'_>) -> Result<(), Stop> {
+        let mut smaller = None;
+        if body.is_untried {
+            let began = Instant::now();
+            smaller = body.smaller(read);
+            pace.compute(began.elapsed())?;
         }
+        let moved = match smaller {
+            Some(encoded) => encode_body(&mut self.payload, &encoded),
+            None => {
+                let start = self.payload.len();
+                let section = &read.payload[body.place.section..body.place.end];
+                self.payload.extend_from_slice(section);
+                BodyPlace {
+                    section: start,
+                    offset: start + body.place.offset - body.place.section,
+                    end: self.payload.len(),
+                    ..body.place
+                }
+            }
+        };
+        self.waiting.push((moved, body.from, body.length));
         Ok(())
     }
 
@@ -272,7 +345,6 @@ impl Copier<'_> {
         self.output = Some(output);
         let start = start?;
         for (place, from, length) in self.waiting.drain(..) {
-            // As it was encoded: it is moved, not written anew.
             let to = place.row(id, start);
             self.found.moves.push(Move {
                 body: place.id,

@@ -2,6 +2,7 @@
 
 mod clock;
 mod collect;
+mod compressed;
 mod crash;
 mod damage;
 mod dump;

@@ -182,6 +182,26 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ],
     },
     Scenario {
+        name: "mail is collected, compressed and collected again",
+        steps: &[
+            append_several,
+            accept,
+            accept,
+            collect,
+            append_several,
+            expunge,
+            accept_large,
+            collect,
+            expunge,
+            expunge,
+            accept,
+            collect,
+            reopen,
+            collect,
+            append,
+        ],
+    },
+    Scenario {
         name: "the store is closed and opened between",
         steps: &[
             append,

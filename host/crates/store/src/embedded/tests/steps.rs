@@ -60,6 +60,7 @@ pub(crate) const ANY: &[Step] = &[
     set_settings,
     expire,
     burst,
+    collect,
     reopen,
 ];
 
@@ -684,6 +685,15 @@ pub(crate) fn burst(life: &mut Life) -> Result<()> {
         accepted
     })?;
     Ok(())
+}
+
+/// Nothing may change by it, for nobody.
+pub(crate) fn collect(life: &mut Life) -> Result<()> {
+    if life.disk.is_limited() {
+        // It waits for room.
+        return Ok(());
+    }
+    life.steps("collect", |store| store.compact(&mut |_| {}).map(drop))
 }
 
 /// From now on there is room for little more.
