@@ -201,12 +201,17 @@ impl Sequencer {
             self.plan(&mut jobs, &mut records, &mut planned);
             let is_change = !records.is_empty();
             let committed = self.settle(records);
-            let is_change = is_change && committed.is_ok();
+            let answer = committed.as_ref().map(|_| ()).map_err(Clone::clone);
             for job in planned {
-                job.answer(committed.clone());
+                job.answer(answer.clone());
             }
-            // After the answers: where the index is behind, this waits for it.
-            if is_change {
+            // After the answers: nobody who was answered waits for this.
+            if is_change && let Ok(event) = committed {
+                if event.due || !event.touched.is_empty() {
+                    // The notifier ends only after this thread.
+                    let _ = self.events.send(event);
+                }
+                // Where the index is behind, this waits for it.
                 self.log.applied();
             }
             if jobs.peek().is_none() {
@@ -290,9 +295,9 @@ impl Sequencer {
         }
     }
 
-    fn settle(&mut self, mut records: Vec<Record>) -> Result<()> {
+    fn settle(&mut self, mut records: Vec<Record>) -> Result<Event> {
         if records.is_empty() {
-            return Ok(());
+            return Ok(Event::default());
         }
         if let Some(reason) = self.shared.latched.get() {
             return Err(Error::Latched(reason.clone()));
@@ -306,10 +311,7 @@ impl Sequencer {
                 .retain(|body| matches!(changes.get(&keys::body(body.id)), Some(Some(_))));
         }
         match self.make_durable(&mut records) {
-            Ok(()) => {
-                self.apply(records);
-                Ok(())
-            }
+            Ok(()) => Ok(self.apply(records)),
             Err(AppendError::Full) => {
                 self.next = first;
                 self.is_full = true;
@@ -345,7 +347,8 @@ impl Sequencer {
         Ok(())
     }
 
-    fn apply(&mut self, records: Vec<Record>) {
+    /// Makes them visible; answers with whom that concerns, to be told after the answers.
+    fn apply(&mut self, records: Vec<Record>) -> Event {
         let mut event = Event::default();
         let mut settled = Vec::new();
         let mut dropped = Vec::new();
@@ -371,10 +374,7 @@ impl Sequencer {
         event.due |= !settled.is_empty();
         self.shared.leases.end(&settled);
         self.shared.bodies.discard(&dropped);
-        if event.due || !event.touched.is_empty() {
-            // The notifier ends only after this thread.
-            let _ = self.events.send(event);
-        }
+        event
     }
 }
 
