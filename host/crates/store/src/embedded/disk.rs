@@ -7,7 +7,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How to open a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +62,19 @@ pub(crate) trait DiskFile: Send + Sync + Debug {
 #[derive(Debug)]
 pub(crate) struct RealDisk {
     root: PathBuf,
+    /// The room that was found last, and when.
+    space: Mutex<Option<(Instant, (u64, u64))>>,
 }
+
+/// How long a look at the room on the disk holds. Every message asks, and what a disk takes in
+/// this time is far below any reserve.
+const SPACE_HOLDS: Duration = Duration::from_millis(50);
 
 impl RealDisk {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            space: Mutex::default(),
         }
     }
 }
@@ -117,11 +125,19 @@ impl Disk for RealDisk {
     }
 
     fn space(&self) -> io::Result<(u64, u64)> {
+        let mut known = self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((looked, space)) = *known
+            && looked.elapsed() < SPACE_HOLDS
+        {
+            return Ok(space);
+        }
         let stat = rustix::fs::statvfs(&self.root)?;
-        Ok((
+        let space = (
             stat.f_bavail.saturating_mul(stat.f_frsize),
             stat.f_blocks.saturating_mul(stat.f_frsize),
-        ))
+        );
+        *known = Some((Instant::now(), space));
+        Ok(space)
     }
 
     fn lock(&self, path: &str) -> io::Result<Option<Lock>> {
