@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mail::BodyId;
 
 use crate::embedded::{BodyKey, Codec, EncodedBody, encode};
@@ -29,7 +30,7 @@ pub(crate) trait ReadBody: Send + Sync {
     fn id(&self) -> BodyId;
     fn key(&self) -> &BodyKey;
     fn len(&self) -> u64;
-    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>>;
+    fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
     /// As it is to travel in the record; `None`: it is on the disk already.
     fn travels(&self) -> Option<&Arc<EncodedBody>>;
     /// A record names it now: keep the bytes when the last handle goes.
@@ -39,7 +40,7 @@ pub(crate) trait ReadBody: Send + Sync {
 /// A body that fits into a record. It is encoded here, on the caller's thread: the one thread
 /// that orders all changes only copies it.
 pub(crate) struct SmallBody {
-    plain: Vec<u8>,
+    plain: Bytes,
     key: BodyKey,
     encoded: Arc<EncodedBody>,
 }
@@ -49,7 +50,7 @@ impl SmallBody {
         let key = BodyKey::random();
         let encoded = encode(id, &plain, Codec::Raw, Some(&key))?;
         Ok(Self {
-            plain,
+            plain: plain.into(),
             key,
             encoded: Arc::new(encoded),
         })
@@ -69,12 +70,12 @@ impl ReadBody for SmallBody {
         self.plain.len() as u64
     }
 
-    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+    fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(self.plain.len());
         let end = start.saturating_add(length).min(self.plain.len());
-        Ok(self.plain[start..end].to_vec())
+        Ok(self.plain.slice(start..end))
     }
 
     fn travels(&self) -> Option<&Arc<EncodedBody>> {
@@ -131,9 +132,9 @@ impl BodyRef {
         self.0.travels().is_some()
     }
 
-    /// Reads up to `length` bytes at `offset`; fewer only at the end. For hooks that look at a
-    /// message before it is accepted.
-    pub fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+    /// Reads up to `length` bytes at `offset`; fewer only at the end. Of a body in memory nothing
+    /// is copied. For hooks that look at a message before it is accepted.
+    pub fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         self.0.read(offset, length)
     }
 

@@ -136,7 +136,7 @@ fn returned(
     Ok(Some(internal::Returned {
         sent_by: submitter.map(|(tenant, _)| tenant.domain()),
         envelope: context.transaction.envelope.clone(),
-        message: context.body.read(0, limits::HEADER_BYTES)?,
+        message: context.body.read(0, limits::HEADER_BYTES)?.to_vec(),
         size: context.body.len(),
     }))
 }

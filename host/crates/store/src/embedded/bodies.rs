@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use bytes::Bytes;
 use mail::{BodyId, limits};
 
 use crate::body::{BodyRef, BodyWriter, ReadBody, SmallBody, WriteBody};
@@ -457,7 +458,7 @@ impl ReadBody for Spilled {
         self.frames.length()
     }
 
-    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+    fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         let end = offset
             .saturating_add(length as u64)
             .min(self.frames.length());
@@ -466,7 +467,7 @@ impl ReadBody for Spilled {
             self.frames
                 .read_at(offset, (end - offset) as usize, &mut out)?;
         }
-        Ok(out)
+        Ok(out.into())
     }
 
     fn travels(&self) -> Option<&Arc<EncodedBody>> {
