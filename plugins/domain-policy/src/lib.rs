@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use postroom_sdk::{Context, Data, Mail, Message, Rcpt, Verdict, config};
 
+use crate::pattern::Pattern;
 use crate::policy::{Policy, Refusal};
 
 /// The plugin.
@@ -91,14 +92,19 @@ fn policy() -> Cow<'static, Policy> {
 fn configured() -> Policy {
     Policy {
         max_size: config::number("max_size"),
-        allowed_senders: config::all("allowed_senders"),
-        denied_senders: config::all("denied_senders"),
-        denied_recipients: config::all("denied_recipients"),
-        internal_recipients: config::all("internal_recipients"),
+        allowed_senders: patterns("allowed_senders"),
+        denied_senders: patterns("denied_senders"),
+        denied_recipients: patterns("denied_recipients"),
+        internal_recipients: patterns("internal_recipients"),
         refused_extensions: config::all("refused_extensions"),
         refused_words: config::all("refused_words"),
         required_words: config::all("required_words"),
     }
+}
+
+fn patterns(key: &str) -> Vec<Pattern> {
+    let texts = config::all(key);
+    texts.iter().map(|text| Pattern::new(text)).collect()
 }
 
 fn verdict(checked: Result<(), Refusal>) -> Verdict {

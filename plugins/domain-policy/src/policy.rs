@@ -1,6 +1,6 @@
 //! The rules, each a function of the configuration and one fact.
 
-use crate::pattern::matches;
+use crate::pattern::{Pattern, any};
 
 /// Longest reason in bytes; the host takes 400.
 const REASON: usize = 380;
@@ -9,10 +9,10 @@ const REASON: usize = 380;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) max_size: Option<u64>,
-    pub(crate) allowed_senders: Vec<String>,
-    pub(crate) denied_senders: Vec<String>,
-    pub(crate) denied_recipients: Vec<String>,
-    pub(crate) internal_recipients: Vec<String>,
+    pub(crate) allowed_senders: Vec<Pattern>,
+    pub(crate) denied_senders: Vec<Pattern>,
+    pub(crate) denied_recipients: Vec<Pattern>,
+    pub(crate) internal_recipients: Vec<Pattern>,
     pub(crate) refused_extensions: Vec<String>,
     pub(crate) refused_words: Vec<String>,
     pub(crate) required_words: Vec<String>,
@@ -151,10 +151,6 @@ pub(crate) fn reason(plugin: &str, rule: &str, remark: Option<&str>) -> String {
     }
     line.truncate(end);
     line
-}
-
-fn any(patterns: &[String], address: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern, address))
 }
 
 fn contains_any<'w>(text: &str, words: &'w [String]) -> Option<&'w String> {

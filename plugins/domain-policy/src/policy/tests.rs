@@ -1,5 +1,9 @@
 use super::*;
 
+fn patterns(items: &[&str]) -> Vec<Pattern> {
+    items.iter().map(|item| Pattern::new(item)).collect()
+}
+
 fn list(items: &[&str]) -> Vec<String> {
     items.iter().map(|&item| item.to_owned()).collect()
 }
@@ -19,8 +23,8 @@ fn an_empty_policy_refuses_nothing() {
 #[test]
 fn senders() {
     let policy = Policy {
-        allowed_senders: list(&["@partner.test", "<>"]),
-        denied_senders: list(&["spam@partner.test"]),
+        allowed_senders: patterns(&["@partner.test", "<>"]),
+        denied_senders: patterns(&["spam@partner.test"]),
         ..Policy::default()
     };
     for (sender, allowed) in [
@@ -32,12 +36,12 @@ fn senders() {
         assert_eq!(policy.sender(sender).is_ok(), allowed, "{sender}");
     }
     let no_reports = Policy {
-        denied_senders: list(&["<>"]),
+        denied_senders: patterns(&["<>"]),
         ..Policy::default()
     };
     assert!(no_reports.sender("").is_err());
     let known_only = Policy {
-        allowed_senders: list(&["@partner.test"]),
+        allowed_senders: patterns(&["@partner.test"]),
         ..Policy::default()
     };
     assert!(known_only.sender("").is_ok(), "reports come from nobody");
@@ -46,8 +50,8 @@ fn senders() {
 #[test]
 fn recipients() {
     let policy = Policy {
-        denied_recipients: list(&["old@abc.test"]),
-        internal_recipients: list(&["all@abc.test"]),
+        denied_recipients: patterns(&["old@abc.test"]),
+        internal_recipients: patterns(&["all@abc.test"]),
         ..Policy::default()
     };
     for (recipient, inside, allowed) in [
