@@ -1,5 +1,6 @@
 //! The plugins of one domain over one transaction.
 
+use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::Arc;
 
@@ -270,37 +271,41 @@ pub(crate) fn observe(site: &Site, tenant: Tenant, call: &CallReport) {
 
 /// One call, for the trace of the domain whose plugin it was.
 pub(crate) fn sentence(call: &CallReport, of: DomainId) -> StepSentence {
-    let stamp = &call.stamp;
-    let answer = match &call.answer {
-        Ok(plugin::Answer::Verdict(verdict)) => describe(verdict),
-        Ok(plugin::Answer::Outcome(outcome)) => format!("{outcome:?}"),
-        Err(failure) => format!("failed: {failure}"),
-    };
-    let explained: String = call
-        .explanations
-        .iter()
-        .map(|text| format!("; {text}"))
-        .collect();
+    let mut text = String::with_capacity(SENTENCE);
+    // Nothing can fail: it is written into memory.
+    let _ = write_sentence(&mut text, call);
     StepSentence {
-        step: format!("hook.{}", call.hook),
-        text: format!(
-            "{}@{} (generation {}): {answer}{explained} ({} µs)",
-            stamp.plugin,
-            stamp.version,
-            stamp.generation,
-            call.wall.as_micros()
-        ),
+        step: format!("hook.{}", call.hook.name()),
+        text,
         of: Some(of),
     }
 }
 
-fn describe(verdict: &Verdict) -> String {
+/// Bytes that most sentences have room in.
+const SENTENCE: usize = 120;
+
+fn write_sentence(text: &mut String, call: &CallReport) -> fmt::Result {
+    let stamp = &call.stamp;
+    let (plugin, version, generation) = (&stamp.plugin, &stamp.version, stamp.generation);
+    write!(text, "{plugin}@{version} (generation {generation}): ")?;
+    match &call.answer {
+        Ok(plugin::Answer::Verdict(verdict)) => describe(text, verdict)?,
+        Ok(plugin::Answer::Outcome(outcome)) => write!(text, "{outcome:?}")?,
+        Err(failure) => write!(text, "failed: {failure}")?,
+    }
+    for explanation in &call.explanations {
+        write!(text, "; {explanation}")?;
+    }
+    write!(text, " ({} µs)", call.wall.as_micros())
+}
+
+fn describe(text: &mut String, verdict: &Verdict) -> fmt::Result {
     match verdict {
         Verdict::Reject(reply) | Verdict::Defer(reply) | Verdict::Disconnect(reply) => {
-            format!("{}: {reply}", verdict.name())
+            write!(text, "{}: {reply}", verdict.name())
         }
-        Verdict::Quarantine { reason } => format!("quarantine: {reason}"),
-        other => other.name().to_owned(),
+        Verdict::Quarantine { reason } => write!(text, "quarantine: {reason}"),
+        other => text.write_str(other.name()),
     }
 }
 
@@ -337,8 +342,8 @@ impl MessageSource for StoredMessage {
     fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let read = match self {
             Self::Arriving(body) => body.read(offset, length),
-            Self::Stored(content) => content.read(offset, length),
+            Self::Stored(content) => content.read(offset, length).map(Bytes::from),
         };
-        read.map(Bytes::from).map_err(io::Error::other)
+        read.map_err(io::Error::other)
     }
 }

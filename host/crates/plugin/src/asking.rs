@@ -7,6 +7,7 @@ use std::time::Duration;
 use mail::Outcome;
 
 use crate::binding::Binding;
+use crate::call_facts::CallFacts;
 use crate::circuit::Ticket;
 use crate::edit::HeaderEdit;
 use crate::effect::Effect;
@@ -16,16 +17,16 @@ use crate::hook::Hook;
 use crate::live::{Live, Question, RawAnswer};
 use crate::meter::Cost;
 use crate::report::{Answer, CallReport, Stamp};
-use crate::runtime::{Core, Runtime};
+use crate::runtime::Runtime;
 use crate::source::MessageSource as _;
-use crate::state::{Call, CallFacts};
+use crate::state::Call;
 use crate::verdict::Verdict;
 use crate::view::MessageView;
 
 /// A question to one plugin.
 pub(crate) struct Ask {
     pub(crate) hook: Hook,
-    pub(crate) facts: Arc<CallFacts>,
+    pub(crate) facts: CallFacts,
     pub(crate) message: Option<Arc<MessageView>>,
     pub(crate) notes: BTreeMap<String, String>,
     pub(crate) question: Question,
@@ -58,14 +59,14 @@ impl Runtime {
     /// asker is gone.
     pub(crate) async fn ask(&self, binding: &Arc<Binding>, ask: Ask) -> Asked {
         let hook = ask.hook;
-        let not_called = |why| not_called(binding.stamp().clone(), hook, why);
+        let not_called = |why| not_called(Arc::clone(binding.stamp()), hook, why);
         let ticket = match binding.admit(hook) {
             Ok(ticket) => ticket,
             Err(left_alone) => return not_called(left_alone),
         };
         // A message on the disk is read by the guest, and waited for, on the guest threads.
         let is_quick = ask.message.as_ref().is_none_or(|view| view.is_in_memory());
-        let call = run(Arc::clone(&self.0), Arc::clone(binding), ask, ticket);
+        let call = run(Arc::clone(binding), ask, ticket);
         let asked = if is_quick {
             self.0.guests.run(call).await
         } else {
@@ -78,7 +79,7 @@ impl Runtime {
     }
 }
 
-fn not_called(stamp: Stamp, hook: Hook, why: CallFailure) -> Asked {
+fn not_called(stamp: Arc<Stamp>, hook: Hook, why: CallFailure) -> Asked {
     Asked {
         report: CallReport {
             stamp,
@@ -95,17 +96,11 @@ fn not_called(stamp: Stamp, hook: Hook, why: CallFailure) -> Asked {
     }
 }
 
-async fn run(core: Arc<Core>, binding: Arc<Binding>, ask: Ask, ticket: Ticket) -> Asked {
+async fn run(binding: Arc<Binding>, ask: Ask, ticket: Ticket) -> Asked {
     let hook = ask.hook;
     let limits = &binding.limits;
     let clock = Arc::new(CallClock::start(hook.cpu_ms(limits), limits.wall_ms));
-    let turn = core
-        .gate
-        .pass(
-            binding.owner.tenant.domain(),
-            clock.started() + limits.wall(),
-        )
-        .await;
+    let turn = binding.line.pass(clock.started() + limits.wall()).await;
     let returned = match turn {
         Ok(_turn) => within(Arc::clone(&clock), call(&binding, ask, Arc::clone(&clock))).await,
         Err(busy) => Err(busy),
@@ -130,12 +125,7 @@ async fn run(core: Arc<Core>, binding: Arc<Binding>, ask: Ask, ticket: Ticket) -
         cpu: asked.report.cpu,
         wall: asked.report.wall,
     };
-    core.meters.count(
-        binding.owner.tenant.domain(),
-        &binding.stamp().plugin,
-        hook,
-        &cost,
-    );
+    binding.meter.count(hook, &cost);
     asked
 }
 
@@ -163,7 +153,9 @@ async fn call(binding: &Binding, ask: Ask, clock: Arc<CallClock>) -> Result<Retu
         std::mem::take(&mut call.edits),
     );
     let notes = std::mem::take(&mut call.notes);
+    // The instance may wait for its next call for long.
     call.message = None;
+    call.facts = CallFacts::Nothing;
     Ok(Returned {
         answer,
         effects,
@@ -200,7 +192,7 @@ fn check(binding: &Binding, hook: Hook, returned: Returned, clock: &CallClock) -
     }
     Asked {
         report: CallReport {
-            stamp: binding.stamp().clone(),
+            stamp: Arc::clone(binding.stamp()),
             hook,
             answer: Ok(answer),
             explanations,
@@ -229,7 +221,7 @@ fn drop_others(binding: &Binding, hook: Hook, effects: &mut Vec<Effect>) {
 }
 
 fn failed(binding: &Binding, hook: Hook, failure: CallFailure, clock: &CallClock) -> Asked {
-    let stamp = binding.stamp().clone();
+    let stamp = Arc::clone(binding.stamp());
     tracing::warn!(
         plugin = %stamp.plugin, version = %stamp.version, binding = %stamp.binding, %hook,
         domain = %binding.owner.tenant.domain(), %failure, "a plugin failed"

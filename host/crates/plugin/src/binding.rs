@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use mail::Tenant;
+use mail::{Direction, Tenant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::capabilities::Capabilities;
 use crate::chain::BindingSpec;
 use crate::circuit::{Circuit, CircuitNotice, OpenCircuit, Ticket};
 use crate::error::CallFailure;
+use crate::gate::{Gate, Line};
 use crate::hook::Hook;
 use crate::limits::CallLimits;
 use crate::live::Live;
 use crate::loaded::Loaded;
+use crate::meter::{Meter, Meters};
 use crate::report::Stamp;
 use crate::state::Owner;
 
@@ -41,6 +43,18 @@ pub(crate) struct Binding {
     /// Shared with the same binding of other generations: a deploy of something else changes
     /// nothing about it.
     circuit: Arc<Mutex<Circuit>>,
+    /// Where its calls wait for their turn, and where they are counted.
+    pub(crate) line: Arc<Line>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// What the bindings of a runtime have in common.
+pub(crate) struct Common<'c> {
+    pub(crate) ceiling: &'c CallLimits,
+    pub(crate) capabilities: &'c Arc<dyn Capabilities>,
+    pub(crate) places: &'c Arc<Semaphore>,
+    pub(crate) gate: &'c Gate,
+    pub(crate) meters: &'c Meters,
 }
 
 impl std::fmt::Debug for Binding {
@@ -57,9 +71,7 @@ impl Binding {
         generation: u64,
         spec: BindingSpec,
         loaded: Arc<Loaded>,
-        ceiling: &CallLimits,
-        capabilities: Arc<dyn Capabilities>,
-        places: Arc<Semaphore>,
+        common: &Common<'_>,
     ) -> Self {
         let stamp = Stamp {
             binding: spec.id.clone(),
@@ -70,21 +82,24 @@ impl Binding {
         };
         let owner = Owner {
             tenant,
-            stamp,
+            stamp: Arc::new(stamp),
             config: spec.config.clone(),
             grants: spec.grants.clone(),
-            capabilities,
+            capabilities: Arc::clone(common.capabilities),
         };
-        let limits = ceiling
+        let limits = common
+            .ceiling
             .lowered_by(&loaded.manifest.limits)
             .lowered_by(&spec.limits);
         Self {
+            line: common.gate.line(tenant.domain()),
+            meter: common.meters.of(tenant.domain(), &spec.plugin),
             spec,
             loaded,
             owner: Arc::new(owner),
             limits: Arc::new(limits),
             warm: Mutex::default(),
-            places,
+            places: Arc::clone(common.places),
             circuit: Arc::default(),
         }
     }
@@ -107,7 +122,7 @@ impl Binding {
         let change = self.lock_circuit().record(ticket, hook, failure, now);
         if let Some(change) = change {
             let notice = CircuitNotice {
-                stamp: self.stamp().clone(),
+                stamp: Stamp::clone(self.stamp()),
                 on_failure: self.spec.on_failure,
                 change,
             };
@@ -129,11 +144,16 @@ impl Binding {
         self.loaded.hooks.contains_key(&hook)
     }
 
+    /// Is this hook of it asked for mail of this direction?
+    pub(crate) fn is_asked(&self, hook: Hook, direction: Direction) -> bool {
+        self.has(hook) && self.spec.directions.contains(&direction)
+    }
+
     pub(crate) fn option(&self) -> &str {
         self.spec.option.as_deref().unwrap_or(&self.spec.plugin)
     }
 
-    pub(crate) fn stamp(&self) -> &Stamp {
+    pub(crate) fn stamp(&self) -> &Arc<Stamp> {
         &self.owner.stamp
     }
 

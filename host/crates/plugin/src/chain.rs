@@ -186,9 +186,8 @@ impl Chain {
         hook: Hook,
         direction: Direction,
     ) -> impl Iterator<Item = &Arc<Binding>> {
-        self.bindings.iter().filter(move |binding| {
-            binding.has(hook) && binding.spec.directions.contains(&direction)
-        })
+        let bindings = self.bindings.iter();
+        bindings.filter(move |binding| binding.is_asked(hook, direction))
     }
 
     pub(crate) fn serving(&self, option: &str) -> Option<&Arc<Binding>> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use mail::{Class, EnhancedStatus, Outcome, words};
 
 use crate::asking::Ask;
+use crate::call_facts::CallFacts;
 use crate::chain::Chain;
 use crate::facts::DeliverInput;
 use crate::hook::Hook;
 use crate::live::Question;
 use crate::report::{Answer, DeliverReport};
 use crate::runtime::Runtime;
-use crate::state::CallFacts;
 use crate::view::MessageView;
 
 impl Runtime {
@@ -34,7 +34,7 @@ impl Runtime {
                 notes: input.notes,
             };
         };
-        let facts = Arc::new(CallFacts::delivery(&input));
+        let facts = CallFacts::delivery(&input);
         let mut notes = input.notes;
         let (source, auth_results) = (input.message, input.auth_results);
         let opened =
@@ -49,7 +49,7 @@ impl Runtime {
                 let outcome = trouble(input.domain.as_str());
                 return DeliverReport {
                     outcome,
-                    stamp: Some(binding.stamp().clone()),
+                    stamp: Some(Arc::clone(binding.stamp())),
                     call: None,
                     effects: Vec::new(),
                     notes,
@@ -77,7 +77,7 @@ impl Runtime {
         };
         DeliverReport {
             outcome,
-            stamp: Some(binding.stamp().clone()),
+            stamp: Some(Arc::clone(binding.stamp())),
             call: Some(asked.report),
             effects: asked.effects,
             notes,

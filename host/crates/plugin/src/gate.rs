@@ -18,7 +18,8 @@ const WAITING: usize = 64;
 #[derive(Default)]
 pub(crate) struct Gate(Mutex<HashMap<DomainId, Arc<Line>>>);
 
-struct Line {
+/// The line of one domain.
+pub(crate) struct Line {
     calls: Arc<Semaphore>,
     /// Those that run and those that wait.
     places: Arc<Semaphore>,
@@ -30,19 +31,14 @@ pub(crate) struct Pass {
     _place: OwnedSemaphorePermit,
 }
 
-impl Gate {
+impl Line {
     /// Waits for a turn, at most until `deadline`.
-    pub(crate) async fn pass(
-        &self,
-        domain: DomainId,
-        deadline: Instant,
-    ) -> Result<Pass, CallFailure> {
-        let line = self.line(domain);
-        let place = Arc::clone(&line.places)
+    pub(crate) async fn pass(&self, deadline: Instant) -> Result<Pass, CallFailure> {
+        let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| CallFailure::Busy)?;
         let call =
-            tokio::time::timeout_at(deadline.into(), Arc::clone(&line.calls).acquire_owned()).await;
+            tokio::time::timeout_at(deadline.into(), Arc::clone(&self.calls).acquire_owned()).await;
         match call {
             Ok(Ok(call)) => Ok(Pass {
                 _call: call,
@@ -51,8 +47,11 @@ impl Gate {
             _ => Err(CallFailure::Busy),
         }
     }
+}
 
-    fn line(&self, domain: DomainId) -> Arc<Line> {
+impl Gate {
+    /// The line of a domain, for whoever is going to pass often.
+    pub(crate) fn line(&self, domain: DomainId) -> Arc<Line> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let line = lines.entry(domain).or_insert_with(|| {
             let (calls, places) = (Semaphore::new(CALLS), Semaphore::new(CALLS + WAITING));

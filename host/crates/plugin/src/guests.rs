@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! caller (any runtime) ── one poll here ── not done ──> guest threads: half the cores, at least 1
-//!                          └ done: most calls             poll ─ wasm ─ 1 ms: epoch ─ CPU used up? ─ no: yield, next guest
+//!                          └ done: most calls             poll ─ wasm ─ 2 ms: epoch ─ CPU used up? ─ no: yield, next guest
 //!                                                                                                   └ yes: the call fails
 //! ```
 //!
@@ -17,7 +17,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
@@ -32,9 +32,9 @@ use wasmtime::{Engine, EngineWeak};
 use crate::error::{CallFailure, RuntimeError};
 
 /// How often guests are asked to yield.
-const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(2);
 /// Ticks without a guest after which the ticker sleeps: under load it is not woken for every call.
-const LINGER: u32 = 20;
+const LINGER: u32 = 10;
 
 /// The threads of the guests.
 pub(crate) struct GuestThreads {
@@ -297,9 +297,9 @@ pub(crate) async fn within<T>(
     clock: Arc<CallClock>,
     call: impl Future<Output = Result<T, CallFailure>>,
 ) -> Result<T, CallFailure> {
-    let mut metered = Box::pin(Metered {
-        clock: Arc::clone(&clock),
-        call: Box::pin(call),
+    let mut metered = pin!(Metered {
+        clock: &clock,
+        call: pin!(call),
     });
     loop {
         let deadline = clock.deadline();
@@ -312,12 +312,12 @@ pub(crate) async fn within<T>(
 }
 
 /// A call whose polls are measured.
-struct Metered<F> {
-    clock: Arc<CallClock>,
-    call: Pin<Box<F>>,
+struct Metered<'a, F> {
+    clock: &'a CallClock,
+    call: Pin<&'a mut F>,
 }
 
-impl<F: Future> Future for Metered<F> {
+impl<F: Future> Future for Metered<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {

@@ -35,6 +35,7 @@
 mod asking;
 mod binding;
 mod cache;
+mod call_facts;
 mod capabilities;
 mod chain;
 mod circuit;

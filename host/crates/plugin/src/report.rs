@@ -1,6 +1,7 @@
 //! What the host gets back from hooks and deliveries.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::Outcome;
@@ -32,7 +33,7 @@ pub struct Stamp {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallReport {
     /// Of which plugin.
-    pub stamp: Stamp,
+    pub stamp: Arc<Stamp>,
     /// Of which hook.
     pub hook: Hook,
     /// What it answered, or why it did not.
@@ -53,7 +54,7 @@ impl fmt::Display for CallReport {
             version,
             generation,
             ..
-        } = &self.stamp;
+        } = &*self.stamp;
         write!(
             f,
             "{plugin} {version} (generation {generation}) {}: ",
@@ -86,7 +87,7 @@ pub struct HookReport {
     /// last only from host-level plugins).
     pub verdict: Verdict,
     /// Who decided; `None` where nobody objected.
-    pub decided_by: Option<Stamp>,
+    pub decided_by: Option<Arc<Stamp>>,
     /// How much later to answer; at most 10 s a transaction.
     pub delay: Duration,
     /// Every call, in order.
@@ -114,7 +115,7 @@ impl HookReport {
         self.calls.iter().flat_map(|call| {
             call.explanations
                 .iter()
-                .map(|text| (&call.stamp, text.as_str()))
+                .map(|text| (&*call.stamp, text.as_str()))
         })
     }
 }
@@ -125,7 +126,7 @@ pub struct DeliverReport {
     /// The outcome. A plugin that is not bound, does not load or fails is `Deferred`, never skipped.
     pub outcome: Outcome,
     /// Which plugin, where one was bound.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<Arc<Stamp>>,
     /// The call, where there was one.
     pub call: Option<CallReport>,
     /// What is to happen, in the commit that settles the recipient.

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use mail::{DomainId, Secret, Tenant};
 use tokio::sync::Semaphore;
 
-use crate::binding::Binding;
+use crate::binding::{Binding, Common};
 use crate::cache::Cache;
+use crate::call_facts::CallFacts;
 use crate::capabilities::Capabilities;
 use crate::chain::{BindingSpec, Chain, ChainSpec};
 use crate::circuit::OpenCircuit;
@@ -26,7 +27,7 @@ use crate::live::{Live, Question, RawAnswer};
 use crate::loaded::Loaded;
 use crate::meter::{Meters, Reading};
 use crate::registry::{From, Installed, Registry};
-use crate::state::{Call, CallFacts, Owner};
+use crate::state::{Call, Owner};
 use crate::{Grants, Stamp};
 
 /// How the runtime is set up.
@@ -73,8 +74,8 @@ pub struct Runtime(pub(crate) Arc<Core>);
 
 pub(crate) struct Core {
     pub(crate) guests: GuestThreads,
-    pub(crate) gate: Gate,
-    pub(crate) meters: Meters,
+    gate: Gate,
+    meters: Meters,
     pub(crate) capabilities: Arc<dyn Capabilities>,
     limits: CallLimits,
     registry: Arc<Registry>,
@@ -241,7 +242,6 @@ impl Runtime {
         let loaded = self.find(spec.digest).await.map_err(trouble)?;
         check_grants(&loaded, &spec)?;
         check_schema(&loaded, &spec)?;
-        let capabilities = Arc::clone(&self.0.capabilities);
         let before = self.pin(tenant);
         let same = before.bindings.iter().find(|other| other.spec == spec);
         let mut binding = Binding::new(
@@ -249,9 +249,13 @@ impl Runtime {
             generation,
             spec,
             loaded,
-            &self.0.limits,
-            capabilities,
-            Arc::clone(&self.0.warm_places),
+            &Common {
+                ceiling: &self.0.limits,
+                capabilities: &self.0.capabilities,
+                places: &self.0.warm_places,
+                gate: &self.0.gate,
+                meters: &self.0.meters,
+            },
         );
         if let Some(same) = same {
             binding.go_on_from(same);
@@ -269,7 +273,7 @@ impl Runtime {
         let call = self.0.guests.spawn(async move {
             let limits = &asked.limits;
             let clock = Arc::new(CallClock::start(limits.session_cpu_ms, limits.wall_ms));
-            let facts = Arc::new(CallFacts::default());
+            let facts = CallFacts::Nothing;
             let call = Call::new(
                 Hook::CheckConfig,
                 facts,
@@ -320,13 +324,13 @@ impl Runtime {
         let owner = Arc::new(Owner {
             // Nobody's: without a grant nothing is asked in its name.
             tenant: Tenant::HOST,
-            stamp: Stamp {
+            stamp: Arc::new(Stamp {
                 binding: String::new(),
                 plugin: loaded.manifest.name.clone(),
                 version: loaded.manifest.version.clone(),
                 digest: loaded.digest,
                 generation: 0,
-            },
+            }),
             config: serde_json::Value::Null,
             grants: Grants::default(),
             capabilities: Arc::clone(&self.0.capabilities),
@@ -335,7 +339,7 @@ impl Runtime {
         let tried = Arc::clone(&loaded);
         let call = self.0.guests.spawn(async move {
             let clock = Arc::new(CallClock::start(limits.session_cpu_ms, limits.wall_ms));
-            let facts = Arc::new(CallFacts::default());
+            let facts = CallFacts::Nothing;
             let call = Call::new(
                 Hook::Start,
                 facts,

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use mail::{Domain, EnvelopeId, Mailbox, ReversePath, Tenant, Timestamp};
+use mail::{Tenant, Timestamp};
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
 
+use crate::call_facts::CallFacts;
 use crate::capabilities::{Capabilities, LogLevel};
 use crate::edit::HeaderEdit;
 use crate::effect::Effect;
 use crate::engine::{MODULES, TABLE_ELEMENTS};
 use crate::error::CallFailure;
-use crate::facts::{DeliverInput, SessionFacts};
 use crate::grants::Grants;
 use crate::guests::CallClock;
 use crate::hook::Hook;
@@ -27,7 +27,7 @@ const CPU_LOOK: u64 = 16;
 /// To whom an instance belongs: one binding of one domain, for as long as it lives.
 pub(crate) struct Owner {
     pub(crate) tenant: Tenant,
-    pub(crate) stamp: Stamp,
+    pub(crate) stamp: Arc<Stamp>,
     pub(crate) config: serde_json::Value,
     pub(crate) grants: Grants,
     pub(crate) capabilities: Arc<dyn Capabilities>,
@@ -151,7 +151,7 @@ impl ResourceLimiter for Bounds {
 /// One call: what it may know, and what it has done so far.
 pub(crate) struct Call {
     pub(crate) hook: Hook,
-    pub(crate) facts: Arc<CallFacts>,
+    pub(crate) facts: CallFacts,
     pub(crate) message: Option<Arc<MessageView>>,
     pub(crate) clock: Arc<CallClock>,
     pub(crate) now: Option<Timestamp>,
@@ -176,7 +176,7 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn new(
         hook: Hook,
-        facts: Arc<CallFacts>,
+        facts: CallFacts,
         message: Option<Arc<MessageView>>,
         notes: BTreeMap<String, String>,
         clock: Arc<CallClock>,
@@ -216,141 +216,5 @@ impl Call {
             )));
         }
         Ok(())
-    }
-}
-
-/// What a call may know.
-#[derive(Default)]
-pub(crate) struct CallFacts {
-    values: Vec<(&'static str, String)>,
-    /// By lower-case name.
-    settings: BTreeMap<String, Vec<String>>,
-    own_domains: Vec<Domain>,
-    reverse_path: Option<ReversePath>,
-    recipient: Option<Mailbox>,
-    envelope: Option<EnvelopeId>,
-    delivery_id: String,
-    attempt: u32,
-}
-
-impl CallFacts {
-    /// For a policy hook: what is known at that point, and no more.
-    pub(crate) fn session(hook: Hook, facts: &SessionFacts, recipients: &[Mailbox]) -> Self {
-        let mut values = vec![
-            ("domain", facts.domain.to_string()),
-            ("direction", direction(facts.direction).to_owned()),
-            ("encrypted", facts.encrypted.to_string()),
-        ];
-        values.extend(facts.peer.map(|peer| ("peer", peer.to_string())));
-        values.extend(
-            facts
-                .authenticated
-                .as_ref()
-                .map(|person| ("authenticated", person.to_string())),
-        );
-        let mut own_domains = vec![facts.domain.clone()];
-        own_domains.extend(facts.aliases.iter().cloned());
-        if hook >= Hook::Ehlo {
-            values.push(("helo", facts.helo.clone()));
-        }
-        if hook >= Hook::Mail {
-            values.push(("sender", facts.reverse_path.clone().into()));
-            values.extend(
-                facts
-                    .declared_size
-                    .map(|size| ("declared-size", size.to_string())),
-            );
-            values.extend(facts.envelope.map(|id| ("envelope-id", id.to_string())));
-        }
-        if hook >= Hook::Rcpt {
-            values.extend(
-                recipients
-                    .iter()
-                    .map(|recipient| ("recipient", recipient.to_string())),
-            );
-        }
-        Self {
-            values,
-            own_domains,
-            reverse_path: (hook >= Hook::Mail).then(|| facts.reverse_path.clone()),
-            envelope: facts.envelope,
-            ..Self::default()
-        }
-    }
-
-    /// For a delivery.
-    pub(crate) fn delivery(input: &DeliverInput) -> Self {
-        let mut values = vec![
-            ("domain", input.domain.to_string()),
-            ("direction", direction(input.direction).to_owned()),
-            ("sender", input.reverse_path.clone().into()),
-            ("recipient", input.recipient.to_string()),
-            ("option", input.option.clone()),
-            ("attempt", input.attempt.to_string()),
-            ("delivery-id", input.delivery_id.clone()),
-        ];
-        values.extend(input.envelope.map(|id| ("envelope-id", id.to_string())));
-        let settings = input
-            .settings
-            .iter()
-            .map(|(name, values)| (name.to_lowercase(), values.clone()));
-        let mut own_domains = vec![input.domain.clone()];
-        own_domains.extend(input.aliases.iter().cloned());
-        Self {
-            values,
-            settings: settings.collect(),
-            own_domains,
-            reverse_path: Some(input.reverse_path.clone()),
-            recipient: Some(input.recipient.clone()),
-            envelope: input.envelope,
-            delivery_id: input.delivery_id.clone(),
-            attempt: input.attempt,
-        }
-    }
-
-    pub(crate) fn values<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.values
-            .iter()
-            .filter(move |(known, _)| *known == key)
-            .map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn settings(&self, name: &str) -> &[String] {
-        self.settings
-            .get(&name.to_lowercase())
-            .map_or(&[], Vec::as_slice)
-    }
-
-    pub(crate) fn is_own(&self, domain: &Domain) -> bool {
-        self.own_domains.contains(domain)
-    }
-
-    pub(crate) const fn reverse_path(&self) -> Option<&ReversePath> {
-        self.reverse_path.as_ref()
-    }
-
-    /// The one recipient of a delivery; none in policy hooks.
-    pub(crate) const fn recipient(&self) -> Option<&Mailbox> {
-        self.recipient.as_ref()
-    }
-
-    pub(crate) const fn envelope(&self) -> Option<EnvelopeId> {
-        self.envelope
-    }
-
-    pub(crate) fn delivery_id(&self) -> &str {
-        &self.delivery_id
-    }
-
-    pub(crate) const fn attempt(&self) -> u32 {
-        self.attempt
-    }
-}
-
-const fn direction(direction: mail::Direction) -> &'static str {
-    match direction {
-        mail::Direction::Inbound => "inbound",
-        mail::Direction::Submission => "submission",
-        mail::Direction::Internal => "internal",
     }
 }

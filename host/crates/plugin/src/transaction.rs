@@ -5,7 +5,6 @@
 //!                              └ first: connect, ehlo, mail
 //! ```
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use mail::{Mailbox, Reply, Tenant, words};
 
 use crate::asking::{Ask, Asked, verdict_of};
 use crate::binding::Binding;
+use crate::call_facts::CallFacts;
 use crate::chain::{Chain, DecisionGroup};
 use crate::effect::{Effect, KvWrite};
 use crate::error::CallFailure;
@@ -24,7 +24,6 @@ use crate::live::{Live, Question};
 use crate::report::{HookReport, Stamp};
 use crate::runtime::Runtime;
 use crate::source::MessageSource;
-use crate::state::CallFacts;
 use crate::verdict::{DELAY_MS, Verdict};
 use crate::view::MessageView;
 
@@ -34,12 +33,12 @@ pub struct Transaction {
     runtime: Runtime,
     tenant: Tenant,
     chain: Arc<Chain>,
-    facts: SessionFacts,
-    recipients: Vec<Mailbox>,
+    facts: Arc<SessionFacts>,
+    recipients: Arc<Vec<Mailbox>>,
     /// What `connect`, `ehlo` and `mail` said, once they were asked.
     opening: Option<Decision>,
-    /// By binding.
-    lives: HashMap<String, Live>,
+    /// Of each binding of the chain, in its order.
+    lives: Vec<Option<Live>>,
     notes: Notes,
     score: f64,
     delayed_ms: u32,
@@ -60,7 +59,7 @@ struct BeforeData {
 #[derive(Debug, Clone)]
 struct Decision {
     verdict: Verdict,
-    by: Option<Stamp>,
+    by: Option<Arc<Stamp>>,
 }
 
 impl Decision {
@@ -76,14 +75,15 @@ impl Runtime {
     /// Begins the part of a transaction that a domain has: pins its chain. Costs nothing more until
     /// the first recipient.
     pub fn begin(&self, tenant: Tenant, facts: SessionFacts) -> Transaction {
+        let chain = self.pin(tenant);
         Transaction {
             runtime: self.clone(),
             tenant,
-            chain: self.pin(tenant),
-            facts,
-            recipients: Vec::new(),
+            lives: chain.bindings.iter().map(|_| None).collect(),
+            chain,
+            facts: Arc::new(facts),
+            recipients: Arc::default(),
             opening: None,
-            lives: HashMap::new(),
             notes: Notes::default(),
             score: 0.0,
             delayed_ms: 0,
@@ -137,16 +137,12 @@ impl Transaction {
         let mut decision = self.opening.clone().unwrap_or_else(Decision::open);
         // A repeated recipient is asked again and stands in the list once.
         let is_new = !self.recipients.contains(recipient);
-        self.recipients.retain(|known| known != recipient);
-        self.recipients.push(recipient.clone());
+        let recipients = Arc::make_mut(&mut self.recipients);
+        recipients.retain(|known| known != recipient);
+        recipients.push(recipient.clone());
         if decision.verdict.refusal().is_none() {
-            let facts = Arc::new(CallFacts::session(
-                Hook::Rcpt,
-                &self.facts,
-                &self.recipients,
-            ));
             let said = self
-                .levels(Hook::Rcpt, &facts, None, Some(recipient), &mut report)
+                .levels(Hook::Rcpt, None, Some(recipient), &mut report)
                 .await;
             if said.verdict.severity() > decision.verdict.severity() {
                 decision = said;
@@ -158,7 +154,7 @@ impl Transaction {
         if decision.verdict.refusal().is_some() {
             report.effects.retain(Effect::survives_refusal);
             if is_new {
-                self.recipients.retain(|known| known != recipient);
+                Arc::make_mut(&mut self.recipients).retain(|known| known != recipient);
             }
         }
         report.verdict = decision.verdict;
@@ -179,13 +175,8 @@ impl Transaction {
         if self.chain.has(Hook::Data, self.facts.direction) {
             match opened(message, auth_results).await {
                 Ok(view) => {
-                    let facts = Arc::new(CallFacts::session(
-                        Hook::Data,
-                        &self.facts,
-                        &self.recipients,
-                    ));
                     decision = self
-                        .levels(Hook::Data, &facts, Some(Arc::new(view)), None, &mut report)
+                        .levels(Hook::Data, Some(Arc::new(view)), None, &mut report)
                         .await;
                 }
                 Err(error) => {
@@ -235,8 +226,7 @@ impl Transaction {
             if !self.chain.has(hook, self.facts.direction) {
                 continue;
             }
-            let facts = Arc::new(CallFacts::session(hook, &self.facts, &[]));
-            let said = self.levels(hook, &facts, None, None, report).await;
+            let said = self.levels(hook, None, None, report).await;
             if said.verdict.severity() > decision.verdict.severity() {
                 decision = said;
             }
@@ -252,24 +242,20 @@ impl Transaction {
     async fn levels(
         &mut self,
         hook: Hook,
-        facts: &Arc<CallFacts>,
         mut view: Option<Arc<MessageView>>,
         recipient: Option<&Mailbox>,
         report: &mut HookReport,
     ) -> Decision {
-        let bindings: Vec<Arc<Binding>> = self
-            .chain
-            .asked(hook, self.facts.direction)
-            .cloned()
-            .collect();
+        let chain = Arc::clone(&self.chain);
+        let direction = self.facts.direction;
         let mut decision = Decision::open();
         let mut settled = None;
-        for binding in &bindings {
-            if settled == Some(binding.spec.level) {
+        for (place, binding) in chain.bindings.iter().enumerate() {
+            if !binding.is_asked(hook, direction) || settled == Some(binding.spec.level) {
                 continue;
             }
             let verdict = self
-                .ask(binding, hook, facts, &mut view, recipient, report)
+                .ask((place, binding), hook, &mut view, recipient, report)
                 .await;
             if verdict.is_final() {
                 settled = Some(binding.spec.level);
@@ -278,7 +264,7 @@ impl Transaction {
             if verdict.severity() > decision.verdict.severity() {
                 decision = Decision {
                     verdict: at_level(verdict, binding),
-                    by: Some(binding.stamp().clone()),
+                    by: Some(Arc::clone(binding.stamp())),
                 };
             }
             if decision.verdict.refusal().is_some() {
@@ -291,14 +277,13 @@ impl Transaction {
 
     async fn ask(
         &mut self,
-        binding: &Arc<Binding>,
+        (place, binding): (usize, &Arc<Binding>),
         hook: Hook,
-        facts: &Arc<CallFacts>,
         view: &mut Option<Arc<MessageView>>,
         recipient: Option<&Mailbox>,
         report: &mut HookReport,
     ) -> Verdict {
-        let mut live = self.lives.remove(&binding.spec.id);
+        let mut live = self.lives[place].take();
         let mut reruns = RERUNS;
         let asked = loop {
             let question = match (hook, recipient) {
@@ -307,7 +292,7 @@ impl Transaction {
             };
             let ask = Ask {
                 hook,
-                facts: Arc::clone(facts),
+                facts: self.call_facts(hook),
                 message: view.clone(),
                 notes: self.notes.of(&binding.spec.plugin),
                 question,
@@ -333,9 +318,7 @@ impl Transaction {
             }
             live = asked.live;
         };
-        if let Some(live) = asked.live {
-            self.lives.insert(binding.spec.id.clone(), live);
-        }
+        self.lives[place] = asked.live;
         if let Some(notes) = asked.notes {
             self.notes.set(&binding.spec.plugin, notes);
         }
@@ -348,6 +331,10 @@ impl Transaction {
         report.effects.extend(asked.effects);
         report.calls.push(asked.report);
         verdict
+    }
+
+    fn call_facts(&self, hook: Hook) -> CallFacts {
+        CallFacts::session(hook, Arc::clone(&self.facts), Arc::clone(&self.recipients))
     }
 
     /// Waits and points, which decide nothing by themselves.
@@ -385,8 +372,8 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        for binding in &self.chain.bindings {
-            if let Some(live) = self.lives.remove(&binding.spec.id) {
+        for (binding, live) in self.chain.bindings.iter().zip(&mut self.lives) {
+            if let Some(live) = live.take() {
                 binding.give_back(live);
             }
         }

@@ -15,12 +15,12 @@ impl Host for State {}
 impl HostContext for State {
     fn get(&mut self, _: Resource<ContextHandle>, key: String) -> Result<Option<String>> {
         let call = self.enter()?;
-        Ok(call.facts.values(&key).next().map(ToOwned::to_owned))
+        Ok(call.facts.value(&key))
     }
 
     fn all(&mut self, _: Resource<ContextHandle>, key: String) -> Result<Vec<String>> {
         let call = self.enter()?;
-        Ok(call.facts.values(&key).map(ToOwned::to_owned).collect())
+        Ok(call.facts.values(&key))
     }
 
     fn setting(&mut self, _: Resource<ContextHandle>, name: String) -> Result<Option<String>> {

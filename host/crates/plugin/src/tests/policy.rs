@@ -176,7 +176,7 @@ async fn decided_by(
     (
         report
             .decided_by
-            .map(|stamp| stamp.binding)
+            .map(|stamp| stamp.binding.clone())
             .unwrap_or_default(),
         asked,
     )
@@ -230,7 +230,10 @@ async fn a_later_level_tightens_and_never_loosens() {
     );
     let report = transaction.rcpt(&address("discard")).await;
     assert_eq!(
-        (report.verdict.name(), report.decided_by.unwrap().binding),
+        (
+            report.verdict.name(),
+            report.decided_by.unwrap().binding.clone()
+        ),
         ("discard", "domain".to_owned())
     );
 }
