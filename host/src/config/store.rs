@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Store {
     /// Whether the store collects by itself. Without it `postroom store compact` does.
     pub collect: bool,
-    /// Bytes a second that it reads and writes at most for that.
+    /// Bytes a second that it reads and writes at most for that; while it compresses it also takes a quarter of one processor at most.
     pub collect_bytes_per_second: u64,
     /// How long new mail is left where it was written, in seconds: what goes within that time
     /// is never copied.

@@ -55,6 +55,8 @@ fn compile_helper() -> anyhow::Result<Option<plugin::CompileHelper>> {
         return Ok(None);
     }
     Ok(Some(plugin::CompileHelper {
+        // The allocator takes address space ahead, and that is what the helper's limit counts.
+        environment: vec![("MIMALLOC_ARENA_RESERVE".into(), "64MiB".into())],
         program: std::env::current_exe().context("this program cannot find itself")?,
         arguments: vec!["compile-helper".into()],
         limits: plugin::CompileLimits::default(),

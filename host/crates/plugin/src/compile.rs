@@ -73,6 +73,8 @@ pub struct CompileHelper {
     pub program: PathBuf,
     /// Its first arguments; the limits follow.
     pub arguments: Vec<OsString>,
+    /// Its environment: this, and nothing of the server's own.
+    pub environment: Vec<(OsString, OsString)>,
     /// Its limits.
     pub limits: CompileLimits,
 }
@@ -121,6 +123,12 @@ impl Compiler {
                 limits.cpu_seconds.to_string(),
             ])
             .env_clear()
+            .envs(
+                self.helper
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
             .current_dir("/")
             // Ctrl-C in the server's terminal is for the server.
             .process_group(0)

@@ -59,6 +59,7 @@ impl Capabilities for Nothing {
 
 fn helper(limits: CompileLimits) -> CompileHelper {
     CompileHelper {
+        environment: Vec::new(),
         program: PathBuf::from(env!("CARGO_BIN_EXE_compile-helper")),
         arguments: Vec::new(),
         limits,
@@ -107,6 +108,7 @@ async fn p11_an_upload_is_compiled_apart_and_loaded_from_the_cache() {
 
     // Where there is no helper at all, what is in the cache is still loaded.
     let gone = CompileHelper {
+        environment: Vec::new(),
         program: PathBuf::from("/nonexistent/helper"),
         ..helper(CompileLimits::default())
     };
@@ -183,12 +185,14 @@ async fn p11_a_compile_bomb_ends_at_the_memory_time_and_patience_of_the_helper()
 async fn a_helper_that_is_none_is_not_believed() {
     // It ends well and says nothing: that is no code.
     let silent = CompileHelper {
+        environment: Vec::new(),
         program: PathBuf::from("/bin/true"),
         ..helper(CompileLimits::default())
     };
     let refusal = runtime(silent, None).install(bomb(1)).await.unwrap_err();
     assert!(matches!(&refusal, LoadError::Compile(_)), "{refusal}");
     let failing = CompileHelper {
+        environment: Vec::new(),
         program: PathBuf::from("/bin/false"),
         ..helper(CompileLimits::default())
     };
