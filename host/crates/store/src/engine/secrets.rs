@@ -15,7 +15,7 @@ use crate::cipher::{Purpose, SecretKey};
 use crate::embedded::BodyKey;
 use crate::engine::Tx;
 use crate::rows::{ContentKeyRow, ContentRow, ExtentRow, Secret, decode, encode};
-use crate::view::{View, ViewExt};
+use crate::view::{Order, View, ViewExt, Walk};
 use crate::{ContentId, Error, Owner, Result, keys};
 
 /// A content with everything that is needed to read it.
@@ -81,19 +81,30 @@ pub(crate) fn body_key<V: View + ?Sized>(view: &V, body: BodyId) -> Result<Optio
 
 /// The key of a content, by the first owner of it whose key is there.
 fn content_key<V: View + ?Sized>(view: &V, domain: DomainId, id: ContentId) -> Result<SecretKey> {
-    for (key, value) in view.prefix(&keys::content_keys(domain, id), usize::MAX)? {
-        let with =
-            keys::content_key_owner(&key).and_then(|owner| view.keyring().find(domain, owner));
-        let Some(with) = with else { continue };
-        let row: ContentKeyRow = decode(&value)?;
-        let unwrapped = with.decrypt(Purpose::Wrap, &key, &row.wrapped);
-        if let Some(key) = unwrapped.and_then(|bytes| SecretKey::from_bytes(&bytes)) {
-            return Ok(key);
-        }
-    }
-    Err(Error::Damaged(
-        "a message is encrypted, and no key that opens it is there".to_owned(),
-    ))
+    let wraps = keys::content_keys(domain, id);
+    let mut opened = None;
+    view.walk(
+        &wraps,
+        &keys::after(&wraps),
+        Order::Ascending,
+        &mut |key, value| {
+            let owner = keys::content_key_owner(key);
+            let Some(with) = owner.and_then(|owner| view.keyring().find(domain, owner)) else {
+                return Ok(Walk::Continue(()));
+            };
+            let row: ContentKeyRow = decode(value)?;
+            let unwrapped = with.decrypt(Purpose::Wrap, key, &row.wrapped);
+            opened = unwrapped.and_then(|bytes| SecretKey::from_bytes(&bytes));
+            Ok(match opened {
+                // One is enough.
+                Some(_) => Walk::Break(()),
+                None => Walk::Continue(()),
+            })
+        },
+    )?;
+    opened.ok_or_else(|| {
+        Error::Damaged("a message is encrypted, and no key that opens it is there".to_owned())
+    })
 }
 
 /// Whose secret it is, and of which extents.
