@@ -6,6 +6,9 @@
 //! What it does not compare: traces, the plugins' values and settings stand for themselves;
 //! indexes of what expires may outlive their rows (a purge leaves them to the clock).
 
+mod agenda;
+mod feed;
+
 use std::collections::HashMap;
 
 use mail::{BodyId, DomainId, MailboxId, ModSeq, PersonId};
@@ -14,7 +17,7 @@ use crate::engine::names;
 use crate::keys::{self, Table};
 use crate::rows::{
     BodyAtRow, BodyRow, ContentRow, DepthRow, ExtentRow, KvRow, MailboxRow, MessageRow, WorkRow,
-    decode,
+    decode, is_locked,
 };
 use crate::upkeep::{Checked, Stats, Step, Told};
 use crate::view::{Order, View, ViewExt, Walk};
@@ -119,7 +122,41 @@ pub(crate) fn check(view: &dyn View, told: Told<'_>) -> Result<Checked> {
     }
     audit.bodies()?;
     audit.queue_index()?;
+    audit.agenda()?;
     Ok(audit.found)
+}
+
+/// Does what is derived from the queue and from mailboxes, the agenda and the change feed, fit to
+/// them?
+pub(crate) fn is_derived_right(view: &dyn View) -> Result<bool> {
+    let mut audit = Audit {
+        view,
+        told: &mut |_| {},
+        found: Checked::default(),
+        bodies: HashMap::new(),
+    };
+    for domain in domains(view)? {
+        audit.table(domain, Table::Queue, |audit, key, value| {
+            if is_locked(value) {
+                return Ok(());
+            }
+            let id = crate::QueueId(keys::last_number(key));
+            let row: WorkRow = decode(value)?;
+            audit.expect(&keys::queue_at(id), "index", || id.to_string())?;
+            audit.turn_of(domain, id, &row)
+        })?;
+        audit.table(domain, Table::Mailbox, |audit, key, value| {
+            if is_locked(value) {
+                return Ok(());
+            }
+            let id = MailboxId(keys::last_number(key));
+            audit.fed(domain, id, &decode(value)?)
+        })?;
+        audit.feed(domain)?;
+    }
+    audit.queue_index()?;
+    audit.agenda()?;
+    Ok(audit.found.problems == 0)
 }
 
 fn domains(view: &dyn View) -> Result<Vec<DomainId>> {
@@ -208,6 +245,7 @@ impl<'a> Audit<'a, '_> {
         self.mailboxes(domain, boxes, &mut usage)?;
         self.usage(domain, &usage)?;
         self.rights(domain)?;
+        self.feed(domain)?;
         self.values(domain)
     }
 
@@ -277,7 +315,8 @@ impl<'a> Audit<'a, '_> {
             let channel = keys::by_channel(domain, row.work.channel(), row.created, id);
             audit.expect(&channel, "index", || {
                 format!("queue row {id}: it is not in the index by channel")
-            })
+            })?;
+            audit.turn_of(domain, id, &row)
         })?;
         for (key, depth) in depths {
             let row: DepthRow = self.view.row(&key)?.unwrap_or_default();
@@ -405,7 +444,7 @@ impl<'a> Audit<'a, '_> {
                 let what = format!("{domain}, mailbox {id}: its name leads elsewhere or nowhere");
                 audit.found.problem("index", what);
             }
-            Ok(())
+            audit.fed(domain, id, &row)
         })?;
         for id in boxes.keys() {
             let what = format!("{domain}, mailbox {id}: it has rows and is not there");

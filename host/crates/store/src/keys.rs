@@ -430,6 +430,12 @@ pub(crate) fn old_dues() -> Key {
     table(HOST, Table::OldDue)
 }
 
+/// A row that is to be taken into the agenda. Stores of before there was one had the due time
+/// between.
+pub(crate) fn old_due(id: QueueId) -> Key {
+    with(old_dues(), id.0)
+}
+
 fn spot(mut key: Key, spot: Spot) -> Key {
     // The level first: nodes of different levels do not mix.
     match spot {
@@ -456,8 +462,12 @@ pub(crate) fn nodes() -> Key {
 
 /// The place in a [`node`] key.
 pub(crate) fn spot_of(key: &[u8]) -> Option<Spot> {
-    // domain, table, then the level.
-    let [level, priority, rest @ ..] = key.get(9..)? else {
+    // Behind domain and table.
+    spot_in(key.get(9..)?)
+}
+
+fn spot_in(place: &[u8]) -> Option<Spot> {
+    let [level, priority, rest @ ..] = place else {
         return None;
     };
     let mut all = Priority::ALL.into_iter();
@@ -490,6 +500,12 @@ pub(crate) fn turn(of: Spot, at: Timestamp, child: u64) -> Key {
     with(with(turns(of), instant(at)), child)
 }
 
+/// The node, the time and the child of a [`turn`] key.
+pub(crate) fn turn_at(key: &[u8]) -> Option<(Spot, Timestamp, u64)> {
+    let (place, _) = key.get(9..)?.split_last_chunk::<16>()?;
+    Some((spot_in(place)?, turn_time(key), last_number(key)))
+}
+
 /// All turns of all nodes.
 pub(crate) fn all_turns() -> Key {
     table(HOST, Table::Turn)
@@ -497,19 +513,10 @@ pub(crate) fn all_turns() -> Key {
 
 /// Where a row waits, until when, and its id. `None`: the turn is not a row's.
 pub(crate) fn turn_of_row(key: &[u8]) -> Option<(Lane, Timestamp, u64)> {
-    // domain, table, then the level: two for lanes.
-    let [2, priority, rest @ ..] = key.get(9..)? else {
-        return None;
-    };
-    let priority = Priority::ALL
-        .into_iter()
-        .find(|known| *known as u8 == *priority)?;
-    let lane = Lane {
-        priority,
-        account: number_of(rest),
-        destination: number_of(rest.get(8..)?),
-    };
-    Some((lane, turn_time(key), last_number(key)))
+    match turn_at(key)? {
+        (Spot::Lane(lane), at, child) => Some((lane, at, child)),
+        _ => None,
+    }
 }
 
 /// The time in a [`turn`] key.

@@ -27,6 +27,7 @@ mod master;
 mod progress;
 mod record;
 mod recovery;
+mod repair;
 mod restore;
 mod segment;
 mod settled;
@@ -91,20 +92,8 @@ impl Embedded {
             // The directory's own name is durable before anything in it is acknowledged.
             RealDisk::new(parent).sync_dir("").map_err(io)?;
         }
-        restore::refuse_unfinished(&RealDisk::new(path), path)?;
-        let keys = key_place(path, &config)?;
-        open_on(Arc::new(RealDisk::new(path)), keys, path, &config)
-    }
-
-    /// Opens the store in `path` with an index made again from its segments. The one that was
-    /// is put aside, beside it, and never deleted.
-    ///
-    /// # Errors
-    /// As [`Embedded::open`]. Damage in the segments themselves is beyond it: that needs a backup.
-    pub fn repair(path: &Path, config: Config) -> Result<Engine, OpenError> {
-        restore::refuse_unfinished(&RealDisk::new(path), path)?;
-        let keys = key_place(path, &config)?;
-        repair_on(Arc::new(RealDisk::new(path)), keys, path, &config)
+        let (disk, keys) = place(path, &config)?;
+        open_on(disk, keys, path, &config)
     }
 
     /// Makes the index of a store that nobody has open as small as it gets; answers its bytes
@@ -141,33 +130,11 @@ fn lock(disk: &dyn Disk, root: &Path) -> Result<Lock, OpenError> {
     taken.ok_or_else(|| locked(disk, root))
 }
 
-/// Opens with a new index.
-pub(crate) fn repair_on(
-    disk: Arc<dyn Disk>,
-    keys: KeyPlace,
-    root: &Path,
-    config: &Config,
-) -> Result<Engine, OpenError> {
-    let io = |error| OpenError::Io {
-        path: root.to_owned(),
-        error,
-    };
-    let held = lock(&*disk, root)?;
-    if format::read(&*disk, root)?.is_none() {
-        return Err(OpenError::NotAStore {
-            path: root.to_owned(),
-        });
-    }
-    if disk
-        .list("")
-        .map_err(io)?
-        .iter()
-        .any(|name| name == index::FILE)
-    {
-        put_aside(&*disk, "replaced").map_err(io)?;
-    }
-    drop(held);
-    open_on(disk, keys, root, config)
+/// The disk of a directory, and where its keys are; refused while a restore into it is not over.
+fn place(path: &Path, config: &Config) -> Result<(Arc<dyn Disk>, KeyPlace), OpenError> {
+    let disk = RealDisk::new(path);
+    restore::refuse_unfinished(&disk, path)?;
+    Ok((Arc::new(disk), key_place(path, config)?))
 }
 
 /// Where the keys are; the directory is made, for its owner alone.

@@ -47,7 +47,7 @@ pub(crate) struct Lane {
 
 impl Spot {
     /// The node above, and this one's number there.
-    fn parent(self) -> Option<(Self, u64)> {
+    pub(crate) fn parent(self) -> Option<(Self, u64)> {
         match self {
             Self::Priority(_) => None,
             Self::Account(priority, account) => Some((Self::Priority(priority), account)),
@@ -113,7 +113,7 @@ fn destination(row: &WorkRow) -> u64 {
 
 /// When the row is to be claimed, and where it waits for that; `None` for a row that waits for a
 /// decision alone.
-fn entry(domain: DomainId, row: &WorkRow) -> Option<(Lane, Timestamp)> {
+pub(crate) fn entry(domain: DomainId, row: &WorkRow) -> Option<(Lane, Timestamp)> {
     (row.due.0 < i64::MAX).then(|| (Lane::of(domain, row), row.due))
 }
 
@@ -126,7 +126,8 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    fn bytes(self) -> Vec<u8> {
+    /// As it is written there.
+    pub(crate) fn bytes(self) -> Vec<u8> {
         [self.domain.0, self.message.0]
             .map(u64::to_be_bytes)
             .concat()
@@ -312,16 +313,27 @@ impl Tx<'_> {
         Ok(next.flatten())
     }
 
-    /// Rows of stores that were written before there was an agenda, at most `max`; answers how
-    /// many there were.
+    /// Rows of stores that were written before there was an agenda, or from which it is to be
+    /// made again, at most `max`; answers how many there were.
     pub(crate) fn adopt_dues(&mut self, max: usize) -> Result<usize> {
         let old = self.prefix(&keys::old_dues(), max)?;
         let count = old.len();
         for (key, domain) in old {
             let (domain, id) = (DomainId(decode(&domain)?), QueueId(keys::last_number(&key)));
             self.delete(key);
-            if let Some(row) = self.row::<WorkRow>(&keys::queue(domain, id))? {
-                self.schedule(domain, id, None, Some(&row), Turn::Kept)?;
+            match self.row::<WorkRow>(&keys::queue(domain, id)) {
+                Ok(None) => {}
+                Ok(Some(row)) => {
+                    self.schedule(domain, id, None, Some(&row), Turn::Kept)?;
+                    if row.started.is_some() {
+                        self.put(keys::started(id), &domain.0);
+                    }
+                }
+                // It holds up no other, nor the start.
+                Err(Error::Damaged(what)) => {
+                    tracing::error!(row = %id, what, "a queue row cannot be read");
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(count)

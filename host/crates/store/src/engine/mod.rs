@@ -16,6 +16,7 @@ pub(crate) mod feed;
 mod flags;
 mod kv;
 mod mailboxes;
+pub(crate) mod mend;
 mod messages;
 pub(crate) mod names;
 mod operations;

@@ -111,7 +111,11 @@ impl Tx<'_> {
     }
 
     /// Rows of a table of all domains, the host's first; at most [`STEP`], and where to go on.
-    fn over_domains(&self, table: Table, from: &[u8]) -> Result<(Vec<Row>, Option<Key>)> {
+    pub(super) fn over_domains(
+        &self,
+        table: Table,
+        from: &[u8],
+    ) -> Result<(Vec<Row>, Option<Key>)> {
         let mut found = Vec::new();
         let mut at = from.to_vec();
         let end = [u8::MAX; 9];

@@ -1,17 +1,12 @@
 //! Collecting, with everything that can happen meanwhile.
 
-use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
-use crate::embedded::disk::{Disk, DiskFile, Lock, Mode};
+use crate::embedded::disk::{Disk, Mode};
 use crate::embedded::fault::{Failing, FaultDisk, Loss, Snapshot, State};
 use crate::embedded::tests::script::{
-    Acked, KEYS, Log, PERSON, access, append, bytes, check, config, inbox_uids, keys_on, live,
-    master, open,
+    Acked, Log, PERSON, access, append, bytes, check, give_keys, inbox_uids, live, open,
 };
-use crate::embedded::{keyfile, open_on, repair_on};
 use crate::{Engine, Error, OpenError, Owner, Source, Store};
 
 fn compact(store: &Engine) -> Result<crate::Collected, Error> {
@@ -36,7 +31,7 @@ fn expunge_old(store: &Engine, log: &Log) -> Result<(), Error> {
 }
 
 /// A life with collections in it, of the log, of settled bodies and of settled rows.
-fn live_and_collect(store: &Engine, log: &Log) -> Result<(), Error> {
+pub(super) fn live_and_collect(store: &Engine, log: &Log) -> Result<(), Error> {
     live(store, log)?;
     compact(store)?;
     for seed in 20..24 {
@@ -50,7 +45,7 @@ fn live_and_collect(store: &Engine, log: &Log) -> Result<(), Error> {
 }
 
 /// The same, on a new disk.
-fn collected() -> (FaultDisk, Log) {
+pub(super) fn collected() -> (FaultDisk, Log) {
     let disk = FaultDisk::new(State::default());
     let log = Log::default();
     let store = open(&disk).unwrap();
@@ -422,9 +417,7 @@ fn a_cut_of_a_collected_store_is_a_whole_store() {
         copied.write_at(0, &bytes).unwrap();
     }
     // A copy has no keys: whoever puts it back has them from elsewhere.
-    let keys = format!("{KEYS}/{}", keyfile::FILE);
-    let copied = copy.open(&keys, Mode::Create).unwrap();
-    copied.write_at(0, &disk.state().bytes(&keys)).unwrap();
+    give_keys(&disk, &copy);
     drop(cut);
     compact(&store).expect("nobody copies any more");
     let copied = open(&copy).unwrap();
@@ -550,222 +543,4 @@ fn mail_goes_on_while_it_collects() {
     check(&store, &log.first(log.len()), "at once");
     store.close().unwrap();
     survives(disk.state(), &log, log.len(), "at once");
-}
-
-/// A disk that counts what is read of which files.
-#[derive(Debug, Clone)]
-struct Counting {
-    disk: FaultDisk,
-    read: Arc<Mutex<Vec<(String, u64)>>>,
-}
-
-#[derive(Debug)]
-struct CountingFile {
-    file: Arc<dyn DiskFile>,
-    path: String,
-    read: Arc<Mutex<Vec<(String, u64)>>>,
-}
-
-impl Disk for Counting {
-    fn create_dir(&self, path: &str) -> io::Result<()> {
-        self.disk.create_dir(path)
-    }
-    fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        self.disk.list(path)
-    }
-    fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(CountingFile {
-            file: self.disk.open(path, mode)?,
-            path: path.to_owned(),
-            read: Arc::clone(&self.read),
-        }))
-    }
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.link(from, to)
-    }
-    fn remove(&self, path: &str) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn sync_dir(&self, path: &str) -> io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn space(&self) -> io::Result<(u64, u64)> {
-        self.disk.space()
-    }
-    fn lock(&self, path: &str) -> io::Result<Option<Lock>> {
-        self.disk.lock(path)
-    }
-}
-
-impl DiskFile for CountingFile {
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let mut read = self.read.lock().unwrap();
-        read.push((self.path.clone(), out.len() as u64));
-        self.file.read_at(offset, out)
-    }
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_at(offset, bytes)
-    }
-    fn length(&self) -> io::Result<u64> {
-        self.file.length()
-    }
-    fn set_length(&self, length: u64) -> io::Result<()> {
-        self.file.set_length(length)
-    }
-    fn allocate(&self, length: u64) -> io::Result<()> {
-        self.file.allocate(length)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
-}
-
-#[test]
-fn f10_a_start_reads_no_settled_segment_and_no_log_before_the_checkpoint() {
-    let disk = FaultDisk::new(State::default());
-    let log = Log::default();
-    let store = open(&disk).unwrap();
-    for seed in 0..60 {
-        append(&store, &log, seed, 8_000).unwrap();
-        if seed == 40 {
-            compact(&store).unwrap();
-        }
-    }
-    store.close().unwrap();
-    let segments = disk.state().names("journal/");
-    assert!(segments.len() > 3, "{segments:?}");
-    let counting = Counting {
-        disk: disk.clone(),
-        read: Arc::default(),
-    };
-    let read = Arc::clone(&counting.read);
-    let keys = keys_on(&disk, master());
-    let store = open_on(Arc::new(counting), keys, Path::new("data"), &config()).unwrap();
-    let read = std::mem::take(&mut *read.lock().unwrap());
-    for (path, bytes) in &read {
-        assert!(!path.starts_with("settled/"), "{bytes} bytes of {path}");
-        assert!(
-            !path.starts_with("journal/") || Some(path) == segments.last(),
-            "{bytes} bytes of {path}"
-        );
-    }
-    assert!(read.iter().any(|(path, _)| path == "SEGMENTS"));
-    check(&store, &log.first(log.len()), "opened");
-}
-
-#[test]
-fn a_sound_store_has_no_problems_and_the_numbers_are_right() {
-    let disk = FaultDisk::new(State::default());
-    let log = Log::default();
-    let store = open(&disk).unwrap();
-    live_and_collect(&store, &log).unwrap();
-    let mut told = 0;
-    let checked = store.check(true, &mut |_| told += 1).unwrap();
-    assert_eq!((checked.problems, &checked.first[..]), (0, &[][..]));
-    assert!(checked.rows > 60 && told > 0, "{checked:?}");
-    let stats = store.stats(&mut |_| {}).unwrap();
-    assert_eq!(checked.bodies_read, stats.bodies);
-    assert_eq!(
-        stats.disk_bytes(),
-        disk.used()
-            - disk.state().bytes("FORMAT").len() as u64
-            - disk.state().bytes("SEGMENTS").len() as u64
-            - disk
-                .state()
-                .bytes(&format!("{KEYS}/{}", keyfile::FILE))
-                .len() as u64
-    );
-    let uids = inbox_uids(&store).len() as u64;
-    assert!(
-        stats.messages >= uids && stats.messages <= uids + 3,
-        "{stats:?}"
-    );
-    assert!(stats.settled_bodies.files > 0 && stats.settled_rows.files > 0);
-    assert!(stats.settled_dead <= stats.settled_raw);
-    assert!(stats.mail_bytes() > 100_000 && stats.mail_bytes() <= stats.message_bytes);
-}
-
-/// Rows changed behind the store's back are found.
-#[test]
-fn a_check_finds_what_does_not_fit() {
-    use crate::embedded::index::Index;
-    use crate::keys::{self, Table};
-    use crate::view::{Layer, Layered, View};
-
-    let (disk, log) = collected();
-    let host = mail::Tenant::HOST.domain();
-    let own = mail::DomainId(1);
-    let cases = [
-        (host, Table::Body, "body"),
-        (host, Table::BodyAt, "body"),
-        (host, Table::QueueAt, "index"),
-        (host, Table::Dead, "counter"),
-        (own, Table::Content, "reference"),
-        (own, Table::Message, "counter"),
-        (own, Table::Change, "counter"),
-        (own, Table::Expunged, "counter"),
-        (own, Table::Mailbox, "reference"),
-        (own, Table::Name, "index"),
-        (own, Table::Usage, "counter"),
-    ];
-    for (domain, table, kind) in cases {
-        let disk = FaultDisk::new(disk.state());
-        let as_disk: Arc<dyn Disk> = Arc::new(disk.clone());
-        let index = Index::open(&as_disk, 1 << 20).unwrap();
-        let base = index.base().unwrap();
-        let keyring = crate::keyring::Keyring::default();
-        let view = Layered {
-            layers: Vec::new(),
-            base: Some(&base),
-            is_closed: false,
-            keyring: &keyring,
-        };
-        let rows = view.prefix(&keys::table(domain, table), 10).unwrap();
-        // A counter of nothing is as good as none.
-        let mut rows = rows.into_iter().filter(|(_, value)| value[..] != [1, 0]);
-        let Some((key, _)) = rows.next_back() else {
-            assert_eq!(table, Table::QueueAt, "{table:?} is empty");
-            continue;
-        };
-        drop(view);
-        let checkpoint = index.checkpoint().unwrap();
-        index
-            .write(&Layer::from([(key, None)]), checkpoint)
-            .unwrap();
-        drop((base, index));
-        let store = open(&disk).unwrap();
-        let checked = store.check(false, &mut |_| {}).unwrap();
-        assert!(
-            checked.first.iter().any(|problem| problem.kind == kind),
-            "{table:?}: {checked:?}"
-        );
-        drop(store);
-        // A new index from the segments has it again.
-        let keys = keys_on(&disk, master());
-        let store = repair_on(as_disk, keys, Path::new("data"), &config()).unwrap();
-        let checked = store.check(true, &mut |_| {}).unwrap();
-        // But for the counters, which say what was counted when it was.
-        checked
-            .first
-            .iter()
-            .for_each(|problem| assert_eq!(problem.kind, "counter", "{problem:?}"));
-        check(&store, &log.first(log.len()), "repaired");
-        assert!(
-            disk.state()
-                .names("")
-                .contains(&"index.redb.replaced-1".to_owned())
-        );
-    }
-    let mut state = disk.state();
-    let body = state.names("bodies/").remove(0);
-    state.remove(&body);
-    let checked = open(&FaultDisk::new(state))
-        .unwrap()
-        .check(false, &mut |_| {})
-        .unwrap();
-    assert_eq!(checked.problems, 1, "{checked:?}");
-    assert!(checked.first[0].what.contains("its file is not there"));
 }

@@ -5,7 +5,7 @@ use mail::{GroupId, MailboxId, PersonId, Uid};
 use crate::cipher::SecretKey;
 use crate::embedded::fault::{FaultDisk, Loss, Pages, Snapshot, State};
 use crate::embedded::keyfile;
-use crate::embedded::tests::script::{KEYS, Log, access, append, body, open, open_with};
+use crate::embedded::tests::script::{KEYS, Log, access, append, body, give_keys, open, open_with};
 use crate::service::Engine;
 use crate::{
     Destination, Error, NewMailbox, NewMessage, OpenError, Owner, Piece, Place, Result, Source,
@@ -188,15 +188,14 @@ fn t08_a_backup_made_before_an_erasure_cannot_be_read_after_it() {
     let lived = live(&store).unwrap();
     store.close().unwrap();
     drop(store);
-    let mut backup = disk.state();
+    let backup = disk.state();
     assert_eq!(found(&backup), [""; 0]);
     let store = open(&disk).unwrap();
     erase(&store, Owner::Person(ANN)).unwrap();
     store.close().unwrap();
     drop(store);
-    let keys = format!("{KEYS}/{}", keyfile::FILE);
-    replace(&mut backup, &keys, &disk.state().bytes(&keys));
     let restored = FaultDisk::new(backup);
+    give_keys(&disk, &restored);
     let store = open(&restored).unwrap();
     for (at, expected) in &lived.kept {
         assert_eq!(&read(&store, *at).unwrap(), expected);
@@ -219,7 +218,7 @@ fn t08_a_purged_domain_leaves_nothing_also_when_a_backup_brings_its_rows_back() 
     crate::embedded::tests::script::live(&store, &Log::default()).unwrap();
     store.close().unwrap();
     drop(store);
-    let mut backup = disk.state();
+    let backup = disk.state();
     let store = open(&disk).unwrap();
     erase(&store, Owner::Domain).unwrap();
     assert_eq!(
@@ -228,9 +227,9 @@ fn t08_a_purged_domain_leaves_nothing_also_when_a_backup_brings_its_rows_back() 
     );
     store.close().unwrap();
     drop(store);
-    let keys = format!("{KEYS}/{}", keyfile::FILE);
-    replace(&mut backup, &keys, &disk.state().bytes(&keys));
-    let store = open(&FaultDisk::new(backup)).unwrap();
+    let restored = FaultDisk::new(backup);
+    give_keys(&disk, &restored);
+    let store = open(&restored).unwrap();
     erase(&store, Owner::Domain).unwrap();
     let queue = store.queue(&access(), &crate::QueueFilter::default());
     assert!(queue.unwrap().is_empty());

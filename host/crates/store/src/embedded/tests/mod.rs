@@ -1,10 +1,13 @@
 //! Crashes, failing disks and damage, on a disk in memory.
 
+mod checked;
 mod clock;
 mod collect;
 mod compressed;
+mod counting;
 mod crash;
 mod damage;
+mod derived;
 mod dump;
 mod failing;
 mod fixture;

@@ -13,9 +13,10 @@ use mail::{
 use crate::cipher::SecretKey;
 use crate::embedded::disk::{Disk, DiskFile, Lock, Mode};
 use crate::embedded::fault::FaultDisk;
-use crate::embedded::keyfile::KeyPlace;
+use crate::embedded::keyfile::{self, KeyPlace};
 use crate::embedded::master::Master;
 use crate::embedded::open_on;
+use crate::embedded::repair::repair_on;
 use crate::service::Engine;
 use crate::{
     Accept, Action, Config, Effect, Error, FlagChange, FlagOperation, Flags, NewMessage, OpenError,
@@ -47,6 +48,21 @@ pub(crate) fn open_with(disk: &FaultDisk, master: SecretKey) -> Result<Engine, O
     let keys = keys_on(disk, master);
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     open_on(disk, keys, std::path::Path::new("data"), &config())
+}
+
+/// As [`open`], with an index made again.
+pub(crate) fn repaired(disk: &FaultDisk) -> Engine {
+    let keys = keys_on(disk, master());
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    repair_on(disk, keys, std::path::Path::new("data"), &config()).expect("it is mended")
+}
+
+/// Puts the key file of one disk onto another.
+pub(super) fn give_keys(from: &FaultDisk, to: &FaultDisk) {
+    let path = format!("{KEYS}/{}", keyfile::FILE);
+    let bytes = from.state().bytes(&path);
+    let file = to.open(&path, Mode::Create).expect("it can be made");
+    file.write_at(0, &bytes).expect("it can be written");
 }
 
 /// The keys of a store on this disk.
