@@ -144,7 +144,7 @@ fn a_part_of_a_compressed_body_is_shared_by_another_message() {
 }
 
 /// Changes rows of the index of a store that is closed; answers what they were.
-fn change_index(disk: &FaultDisk, change: impl Fn(&Layered<'_>) -> Layer) -> Layer {
+pub(super) fn change_index(disk: &FaultDisk, change: impl Fn(&Layered<'_>) -> Layer) -> Layer {
     let as_disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let index = Index::open(&as_disk, 1 << 20).unwrap();
     let base = index.base().unwrap();

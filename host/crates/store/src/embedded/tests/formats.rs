@@ -6,9 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
+use mail::Timestamp;
+
 use crate::embedded::disk::{Disk, Mode};
 use crate::embedded::fault::{FaultDisk, Loss, State};
 use crate::embedded::format::{self, FORMAT};
+use crate::embedded::tests::compressed::change_index;
 use crate::embedded::tests::dump::{Dump, PEOPLE};
 use crate::embedded::tests::fixture::{pack, unpack};
 use crate::embedded::tests::life::{Life, Lived, goes_on, open_and_dump};
@@ -199,6 +202,81 @@ fn what_is_written_encrypted_is_refused_by_who_reads_format_1() {
             matches!(error, OpenError::Newer { format: 2, .. }),
             "{error}"
         );
+    }
+}
+
+/// As stores had it before there was an agenda: a list of rows by due time, and no other.
+fn with_old_dues(disk: &FaultDisk) {
+    use crate::keys::{self, Table};
+    use crate::view::View as _;
+
+    let host = mail::Tenant::HOST.domain();
+    change_index(disk, |view| {
+        let mut change = crate::view::Layer::new();
+        let turns = view.prefix(&keys::all_turns(), usize::MAX).unwrap();
+        for (key, value) in turns {
+            if let Some((_, at, id)) = keys::turn_of_row(&key) {
+                let domain = keys::number_of(&value);
+                let mut due = keys::old_dues();
+                due.extend_from_slice(&((at.0 as u64) ^ (1 << 63)).to_be_bytes());
+                due.extend_from_slice(&id.to_be_bytes());
+                change.insert(due, Some(crate::rows::encode(&domain)));
+            }
+        }
+        assert!(change.len() > 1, "{change:?}");
+        for table in [Table::Turn, Table::Node, Table::Started] {
+            let rows = view.prefix(&keys::table(host, table), usize::MAX).unwrap();
+            change.extend(rows.into_iter().map(|(key, _)| (key, None)));
+        }
+        change
+    });
+}
+
+/// Claims, reads and settles everything that waits; answers the ids of the rows.
+fn settle_all(store: &crate::service::Engine, now: Timestamp) -> Vec<u64> {
+    let mut settled = Vec::new();
+    let began = store.claim_started("worker", now, 60, None, 100).unwrap();
+    let due = store.claim("worker", now, 60, 100).unwrap();
+    for lease in began.into_iter().chain(due) {
+        let access = Life::access(lease.row.domain.0);
+        let content = store.content(&access, crate::Source::Queue(lease.row.id));
+        assert_eq!(
+            content.unwrap().read_all().unwrap().len() as u64,
+            lease.row.size
+        );
+        let done = crate::Settlement::new(store.operation_id(), crate::Settled::Done);
+        store.complete(&lease, done).wait().unwrap();
+        settled.push(lease.row.id.0);
+    }
+    settled.sort_unstable();
+    settled
+}
+
+#[test]
+fn rows_that_format_1_queued_are_claimed_and_settled() {
+    for is_before_agenda in [false, true] {
+        let disk = FaultDisk::new(fixture(1).0);
+        if is_before_agenda {
+            script::open(&disk).unwrap().close().unwrap();
+            with_old_dues(&disk);
+        }
+        let store = script::open(&disk).unwrap();
+        let checked = store.check(true, &mut |_| {}).unwrap();
+        assert_eq!((checked.problems, &checked.first[..]), (0, &[][..]));
+        // What `format-1.rows` has but for the one that an administrator holds.
+        let now = Timestamp(1_800_000_000_000);
+        assert_eq!(store.next_due(), Some(Timestamp(1)));
+        assert_eq!(settle_all(&store, now), [6, 16_777_222]);
+        assert_eq!(store.next_due(), None, "held rows are not due");
+        let held = crate::QueueId(34);
+        let released = store.release(&Life::access(2), held).wait();
+        released.unwrap();
+        assert_eq!(settle_all(&store, now), [34]);
+        let checked = store.check(true, &mut |_| {}).unwrap();
+        assert_eq!((checked.problems, &checked.first[..]), (0, &[][..]));
+        store.close().unwrap();
+        let store = script::open(&disk).unwrap();
+        assert_eq!(settle_all(&store, now), [0; 0], "they are gone for good");
     }
 }
 
