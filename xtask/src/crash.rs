@@ -235,7 +235,8 @@ fn page(plan: &Plan, counts: &Counts, took: Duration) -> String {
     out += &format!(
         "## Crash images: {images}\n\n\
          {} lives of a store on a disk in memory, {} syncs, an image at every one. After each crash everything that can be seen, every byte of mail too, is as after the last answered step,\n\
-         or as after the one that was under way; then mail is taken, and no UID, id or UIDVALIDITY comes again. Journal, bodies and redb's file are on that disk. Sectors are of 512 and 4096 bytes, by dice.\n\n",
+         or as after the one that was under way; then mail is taken, and no UID, id or UIDVALIDITY comes again. Journal, bodies and redb's file are on that disk. Sectors are of 512 and 4096 bytes, by dice.\n\
+         Lives collect and compress too. Not counted here: every sync of an upgrade, of a restore, of a repair and of an erasure is crashed by tests of their own, and a sample of the syncs of the recoveries after them.\n\n",
         counts.lives, counts.syncs
     );
     out += &image_table(counts);

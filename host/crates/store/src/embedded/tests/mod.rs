@@ -17,6 +17,7 @@ mod images;
 mod keys;
 mod life;
 mod opening;
+mod restored;
 mod scenarios;
 mod script;
 mod slow;
