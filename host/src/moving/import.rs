@@ -533,11 +533,12 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// All is there: plugins and shared mailboxes first, then the domain has its state.
+    /// All is there: plugins and shared mailboxes first, then the domain has its state. A server
+    /// that was killed in here has begun with the chain already.
     fn finish(&self) -> anyhow::Result<()> {
         let tenant = self.tenant()?;
         self.handle
-            .block_on(self.site.plugins.publish_stored(tenant))?;
+            .block_on(self.site.plugins.publish_anew(tenant))?;
         self.handle
             .block_on(shared::reconcile(self.site, &self.name))?;
         let changes = DomainChanges {
