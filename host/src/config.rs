@@ -249,6 +249,7 @@ impl Config {
         Ok(::store::Config {
             keys: Some(keys),
             master_key: self.store.master_key.clone(),
+            clock: crate::site::now,
             ..::store::Config::default()
         })
     }

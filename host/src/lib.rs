@@ -6,6 +6,7 @@ mod admin;
 mod backup;
 mod check;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod demo;
 mod follow;

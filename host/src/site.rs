@@ -39,13 +39,9 @@ impl Site {
     }
 }
 
-/// The time of day; the only place of the host that reads it for mail.
+/// The time of day; the only place of the host that reads it for mail. See [`crate::clock`].
 pub(crate) fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    // A clock before 1970 is read as 1970: stored times never become negative.
-    Timestamp(since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    }))
+    crate::clock::now()
 }
 
 /// Fills `bytes` with what nobody can guess.

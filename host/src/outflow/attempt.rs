@@ -85,6 +85,35 @@ pub(super) type Clock = dyn Fn() -> Timestamp + Send + Sync;
 
 /// Makes the attempt for the rows of a group and settles them.
 pub(super) async fn run(site: &Site, hand: &Hand, leases: &[Lease], clock: &Clock) {
+    let now = clock();
+    let (early, leases): (Vec<Lease>, Vec<Lease>) = leases
+        .iter()
+        .cloned()
+        .partition(|lease| is_early(lease, now));
+    for lease in early {
+        wait_on(site, &hand.newest(&lease));
+    }
+    if !leases.is_empty() {
+        attempt(site, hand, &leases, clock).await;
+    }
+}
+
+/// Is it a row that is kept aside, whose time is not over? It was claimed by a clock that was set
+/// back since.
+fn is_early(lease: &Lease, now: Timestamp) -> bool {
+    let row = &lease.row;
+    row.parked.is_some() && (!lease.expired || now < row.due)
+}
+
+/// Leaves the row as it is.
+fn wait_on(site: &Site, lease: &Lease) {
+    tracing::warn!(row = %lease.row.id, "the clock was ahead: what is kept aside stays so");
+    if let Err(error) = site.store.give_back(lease) {
+        tracing::warn!(row = %lease.row.id, %error, "a row that is kept aside was not given back");
+    }
+}
+
+async fn attempt(site: &Site, hand: &Hand, leases: &[Lease], clock: &Clock) {
     let mut reruns = 0;
     loop {
         let settlements = make(site, leases, clock).await;

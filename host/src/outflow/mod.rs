@@ -13,6 +13,7 @@
 //! How it fails: an attempt that cannot be made is a retry, also one that panics or takes longer
 //! than [`ATTEMPT`]; a commit that is refused leaves the row, and its lease runs out.
 
+mod ahead;
 mod attempt;
 mod capabilities;
 mod channels;
@@ -29,7 +30,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::Timestamp;
+use mail::{Timestamp, limits};
 use net::Shutdown;
 use store::{Lease, Work};
 use tokio::sync::Notify;
@@ -62,10 +63,18 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     let hand = Arc::new(Hand::default());
     let mut attempts = JoinSet::new();
     let worker = format!("outflow-{}", std::process::id());
+    let mut looking = JoinSet::new();
+    let mut latest = Timestamp(i64::MAX);
     while !shutdown.is_requested() {
         while attempts.try_join_next().is_some() {}
         let room = IN_HAND.saturating_sub(hand.len());
         let now = site::now();
+        // At the start, and where a clock that was ahead has been set back.
+        if now.plus_seconds(limits::CLOCK_STEP.as_secs() as i64) < latest {
+            let site = Arc::clone(&site);
+            looking.spawn(async move { ahead::take_back(&site).await });
+        }
+        latest = now;
         let (claimed, begun) = hand.claim(|| claim(&site, &worker, now, room));
         let is_more_due = room > 0 && claimed == room.min(CLAIM);
         for group in groups(begun) {

@@ -103,6 +103,12 @@ pub const HTTP_CONNECTION_TIME: Duration = Duration::from_secs(15 * 60);
 /// How long MAIL and DATA wait for a store that is behind, before they answer 451: well below the
 /// five minutes that a client waits for MAIL (RFC 5321 §4.5.3.2.2).
 pub const STORE_PATIENCE: Duration = Duration::from_secs(20);
+/// A step of the system's clock that is followed at once.
+pub const CLOCK_STEP: Duration = Duration::from_secs(30);
+/// How long a larger one is doubted at least: time goes on as before it.
+pub const CLOCK_DOUBT_LEAST: Duration = Duration::from_secs(60);
+/// How long it is doubted at most.
+pub const CLOCK_DOUBT_MOST: Duration = Duration::from_secs(3600);
 
 /// Limits an operator may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

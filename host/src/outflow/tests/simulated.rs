@@ -8,12 +8,13 @@ use mail::{
     Access, Body, Direction, Envelope, Mailbox, Principal, ReversePath, Tenant, Timestamp, words,
 };
 use store::{
-    Accept, Action, Lease, Owner, Part, Piece, QueueId, QueueRow, QueueState, Quota, Recipient,
+    Accept, Action, Lease, Owner, Parked, ParkedReason, Part, Piece, QueueId, QueueRow, QueueState,
+    Quota, Recipient, Settled, Settlement,
 };
 
 use crate::admin::tests::World;
 use crate::outflow::hand::Hand;
-use crate::outflow::{attempt, finish};
+use crate::outflow::{ahead, attempt, finish};
 use crate::site::{self, Site};
 
 const SITE: Access = Access {
@@ -169,4 +170,62 @@ async fn an_attempt_that_panics_is_a_retry() {
     assert!(row.due > site::now(), "{row:?}");
     let (_, text) = row.last.expect("it says why");
     assert_eq!(text, words::ATTEMPT_BROKE_OFF.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_aside_stays_so_when_the_clock_goes_back() {
+    let world = World::start().await;
+    let site = &world.api.site;
+    let row = queued(site).await;
+    let until = row.due.plus_seconds(30 * 24 * 3600);
+    let lease = claim(site, row.id, row.due);
+    let parked = Settled::Parked(Parked {
+        reason: ParkedReason::Quarantine,
+        text: "a verdict".to_owned(),
+        resume: row.work.clone(),
+        expires: Some(until),
+    });
+    let settlement = Settlement::new(site.store.operation_id(), parked);
+    let settled = site.store.complete(&lease, settlement).await;
+    settled.expect("it is kept aside");
+    let before = site.store.queue_row(&SITE, row.id).expect("it is there");
+
+    let ahead = claim(site, row.id, until);
+    assert!(ahead.expired);
+    let right = row.due;
+    attempt::run(site, &Hand::default(), &[ahead], &move || right).await;
+    let after = site.store.queue_row(&SITE, row.id).expect("it is there");
+    assert_eq!(after, before);
+
+    let over = claim(site, row.id, until);
+    attempt::run(site, &Hand::default(), &[over], &move || until).await;
+    assert!(
+        site.store.queue_row(&SITE, row.id).is_err(),
+        "its time came"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_clock_that_was_ahead_put_off_is_due() {
+    let world = World::start().await;
+    let site = &world.api.site;
+    let (near, far) = (queued(site).await, queued(site).await);
+    let lease = claim(site, far.id, far.due);
+    let year = site::now().plus_seconds(365 * 24 * 3600);
+    let settled = Settled::Retry {
+        due: year,
+        status: None,
+        text: "a year ahead".to_owned(),
+        delay_told: false,
+    };
+    let settlement = Settlement::new(site.store.operation_id(), settled);
+    let settled = site.store.complete(&lease, settlement).await;
+    settled.expect("it waits");
+    let before = site.store.queue_row(&SITE, far.id).expect("it is there");
+    assert_eq!(before.due, year);
+    assert_eq!(ahead::take_back(site).await, 1);
+    let row = site.store.queue_row(&SITE, far.id);
+    assert!(row.is_ok_and(|row| row.due < year), "it waits no more");
+    let row = site.store.queue_row(&SITE, near.id).expect("it is there");
+    assert_eq!(row.due, near.due, "what waits its usual time does so");
 }
