@@ -169,7 +169,7 @@ impl Adapter {
 
     async fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Answer {
         self.open = None;
-        if let Some(reply) = trouble(&self.site).await {
+        if let Some(reply) = trouble(&|| self.site.store.space()).await {
             return Answer::Reply(reply);
         }
         let sender = match &self.login {
@@ -262,7 +262,7 @@ impl Adapter {
         let Some(open) = &mut self.open else {
             return Answer::Reply(words::TEMPORARY_TROUBLE.reply());
         };
-        if let Some(reply) = trouble(&self.site).await {
+        if let Some(reply) = trouble(&|| self.site.store.space()).await {
             return Answer::Reply(reply);
         }
         match self.site.store.begin_body() {
@@ -359,10 +359,10 @@ fn foreign_sender(login: &Login, reverse_path: &ReversePath) -> Option<Reply> {
 
 /// Why no mail can be taken now, if so: checked before MAIL and DATA. A disk that stood still for a
 /// moment is waited for: the peer waits better than it comes again.
-async fn trouble(site: &Site) -> Option<Reply> {
+async fn trouble(space: &(dyn Fn() -> store::Result<store::Space> + Sync)) -> Option<Reply> {
     let until = tokio::time::Instant::now() + mail::limits::STORE_PATIENCE;
     loop {
-        match site.store.space() {
+        match space() {
             Ok(space) if space.behind && space.latched.is_none() && space.has_room() => {
                 if tokio::time::Instant::now() >= until {
                     return Some(words::STORE_BUSY.reply());
@@ -398,3 +398,6 @@ pub(crate) fn reply_to(error: &store::Error) -> Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
