@@ -1,11 +1,11 @@
 //! Delivery options.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use mail::{Mailbox, Outcome, ReversePath, Timestamp};
 
 use super::stage::{ABC, MESSAGE, Stage, address, delivery, source};
-use crate::{CallFailure, DeliverInput, Effect, FileContent};
+use crate::{CallFailure, CallLimits, Config, DeliverInput, Effect, FileContent};
 
 fn done(text: &str) -> Outcome {
     Outcome::Done {
@@ -136,15 +136,36 @@ async fn a_program_gets_the_message_and_its_own_time() {
         stage.deliver("program").await.outcome,
         Outcome::Failed { .. }
     ));
-    // Longer than the 2 s that a call has.
-    *stage.world.exit_code.lock().unwrap() = Some(0);
-    *stage.world.slow_ms.lock().unwrap() = 2500;
-    let started = Instant::now();
+}
+
+#[tokio::test]
+async fn a_program_may_take_longer_than_a_call() {
+    let limits = CallLimits {
+        wall_ms: 200,
+        ..CallLimits::default()
+    };
+    let stage = Stage::with(Config {
+        limits,
+        ..Config::default()
+    })
+    .await;
+    stage.publish(vec![stage.binding("contract")]).await;
+    let stage = Arc::new(stage);
+    let shut = stage.world.shut().await;
+    let theirs = Arc::clone(&stage);
+    let running = tokio::spawn(async move { theirs.deliver("program").await.outcome });
+    while stage.world.ran.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // A call that begins later has used up its time.
+    let late = stage.rcpt("sleep").await;
+    let failure = late.calls.last().unwrap().answer.clone().unwrap_err();
+    assert_eq!(failure, CallFailure::Wall(200));
+    drop(shut);
     assert_eq!(
-        stage.deliver("program").await.outcome,
+        running.await.unwrap(),
         done(&format!("{} bytes", MESSAGE.len()))
     );
-    assert!(started.elapsed() >= Duration::from_millis(2500));
 }
 
 #[tokio::test]
@@ -160,7 +181,7 @@ async fn a_message_that_cannot_be_read_is_deferred() {
     }
     let stage = stage().await;
     let input = DeliverInput {
-        message: std::sync::Arc::new(Broken),
+        message: Arc::new(Broken),
         ..delivery("everything")
     };
     is_deferred(
@@ -172,9 +193,7 @@ async fn a_message_that_cannot_be_read_is_deferred() {
     );
     let mut transaction = stage.begin();
     transaction.rcpt(&address("ann")).await;
-    let report = transaction
-        .data(std::sync::Arc::new(Broken), Vec::new())
-        .await;
+    let report = transaction.data(Arc::new(Broken), Vec::new()).await;
     assert!(report.verdict.refusal().unwrap().code().is_transient());
     assert!(
         transaction

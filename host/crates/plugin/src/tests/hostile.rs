@@ -224,11 +224,11 @@ async fn p08_waiting_for_the_host_counts_as_time() {
     })
     .await;
     stage.publish(vec![stage.binding("a")]).await;
-    *stage.world.slow_ms.lock().unwrap() = 60_000;
+    let shut = stage.world.shut().await;
     let started = Instant::now();
     assert_eq!(failure(&stage.rcpt("sleep").await), CallFailure::Wall(200));
     assert!(started.elapsed() < Duration::from_secs(5));
-    *stage.world.slow_ms.lock().unwrap() = 0;
+    drop(shut);
     all_is_well(&stage).await;
     assert!(matches!(
         failure(&stage.rcpt("unavailable").await),
@@ -377,7 +377,7 @@ async fn a_domain_has_four_calls_at_once_and_a_line_of_64() {
         .await,
     );
     stage.publish(vec![stage.binding("a")]).await;
-    *stage.world.slow_ms.lock().unwrap() = 60_000;
+    let shut = stage.world.shut().await;
     let guests: Vec<_> = (0..100)
         .map(|_| {
             let stage = Arc::clone(&stage);
@@ -394,7 +394,7 @@ async fn a_domain_has_four_calls_at_once_and_a_line_of_64() {
         }
     }
     assert!(busy >= 32, "{busy} were turned away");
-    *stage.world.slow_ms.lock().unwrap() = 0;
+    drop(shut);
     stage.publish(vec![stage.binding("anew")]).await;
     all_is_well(&stage).await;
 }
@@ -419,7 +419,7 @@ async fn every_call_is_metered() {
 #[tokio::test]
 async fn a_runtime_may_be_dropped_in_the_middle_of_a_call() {
     let stage = stage().await;
-    *stage.world.slow_ms.lock().unwrap() = 60_000;
+    let _shut = stage.world.shut().await;
     let mut transaction = stage.begin();
     let source: Arc<Bytes> = source(MESSAGE);
     let call = tokio::spawn(async move { transaction.rcpt(&address("sleep")).await });

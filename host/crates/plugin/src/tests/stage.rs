@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{Direction, Domain, DomainId, EnvelopeId, Mailbox, ReversePath, Tenant, Timestamp};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use crate::{
     BindingSpec, Capabilities, ChainSpec, CircuitNotice, Config, DeliverInput, FailurePolicy,
@@ -29,7 +29,9 @@ pub(super) struct World {
     pub(super) log: Mutex<Vec<String>>,
     pub(super) ran: Mutex<Vec<(String, String, u32)>>,
     pub(super) exit_code: Mutex<Option<i32>>,
-    pub(super) slow_ms: Mutex<u64>,
+    /// While a test holds it shut, the host gives no answer about the key `slow` and no program
+    /// ends.
+    pub(super) gate: Arc<RwLock<()>>,
     pub(super) mailboxes: Mutex<BTreeSet<String>>,
     pub(super) circuits: Mutex<Vec<(Tenant, CircuitNotice)>>,
 }
@@ -50,8 +52,7 @@ impl Capabilities for World {
                 return Err(Unavailable("the store is away".to_owned()));
             }
             if key == "slow" {
-                let slow_ms = *self.slow_ms.lock().unwrap();
-                tokio::time::sleep(Duration::from_millis(slow_ms)).await;
+                drop(self.gate.read().await);
             }
             let key = (tenant.domain(), plugin.to_owned(), key.to_owned());
             Ok(self.kv.lock().unwrap().get(&key).cloned())
@@ -88,8 +89,7 @@ impl Capabilities for World {
                 .lock()
                 .unwrap()
                 .push((run.label, run.delivery_id, run.attempt));
-            let slow_ms = *self.slow_ms.lock().unwrap();
-            tokio::time::sleep(Duration::from_millis(slow_ms)).await;
+            drop(self.gate.read().await);
             let exit_code = *self.exit_code.lock().unwrap();
             let output = format!("{} bytes", bytes.len()).into_bytes();
             Ok(ProgramEnd {
@@ -109,6 +109,13 @@ impl Capabilities for World {
             "{} {} {:?} {}",
             line.plugin, line.hook, line.level, line.text
         ));
+    }
+}
+
+impl World {
+    /// Shuts the gate until the value is dropped.
+    pub(super) async fn shut(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.gate).write_owned().await
     }
 }
 

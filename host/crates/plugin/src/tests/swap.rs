@@ -46,7 +46,7 @@ async fn p10_an_open_transaction_keeps_its_generation_and_the_old_one_is_freed()
 #[tokio::test]
 async fn p10_a_running_call_ends_on_the_version_it_began_with() {
     let stage = Stage::new().await;
-    *stage.world.slow_ms.lock().unwrap() = 300;
+    let shut = stage.world.shut().await;
     stage.publish(vec![named(&stage, "one")]).await;
     let mut open = stage.begin();
     let running = tokio::spawn(async move {
@@ -58,6 +58,7 @@ async fn p10_a_running_call_ends_on_the_version_it_began_with() {
     }
     stage.publish(vec![named(&stage, "two")]).await;
     assert_eq!(refusal(&stage.rcpt("version").await), "550 5.7.1 two");
+    drop(shut);
     let (slow, version) = running.await.unwrap();
     assert_eq!(slow.verdict.refusal(), None);
     assert_eq!(refusal(&version), "550 5.7.1 one");
