@@ -42,6 +42,27 @@ impl Server {
     /// It does not start; its log is in the message.
     #[track_caller]
     pub fn start_with(options: ServerOptions) -> Self {
+        let mut server = Self::prepared(options);
+        server.launch();
+        server
+    }
+
+    /// One with what a backup has. Its keys are a copy of those in `keys`.
+    ///
+    /// # Panics
+    /// It cannot be restored, or does not start.
+    #[track_caller]
+    pub fn restored(options: ServerOptions, backup: &Path, keys: &Path) -> Self {
+        let mut server = Self::prepared(options);
+        copy_folder(keys, &server.path("data.keys"));
+        server.ok(&["restore", &backup.display().to_string()]);
+        server.launch();
+        server
+    }
+
+    /// With a folder and its configuration.
+    #[track_caller]
+    fn prepared(options: ServerOptions) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("postroom-e2e-")
             .tempdir()
@@ -81,14 +102,12 @@ impl Server {
             options.keys, options.tables
         );
         std::fs::write(folder.path().join("postroom.toml"), text).expect("the folder is ours");
-        let mut server = Self {
+        Self {
             options,
             folder,
             child: None,
             addresses: BTreeMap::new(),
-        };
-        server.launch();
-        server
+        }
     }
 
     /// Starts the process again on the same folder, after [`Server::kill`] or [`Server::terminate`].
@@ -256,8 +275,8 @@ impl Server {
     }
 
     /// The program that runs the server from the next [`Server::launch`] on.
-    pub fn set_under(&mut self, under: &[&str]) {
-        self.options.under = under.iter().map(|word| (*word).to_owned()).collect();
+    pub fn set_under(&mut self, under: &[String]) {
+        self.options.under = under.to_vec();
     }
 
     /// Waits until the process has ended by itself; its exit code, -1 after a signal.
@@ -301,6 +320,19 @@ fn kill_children(parent: u32) {
     let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     for child in children.unwrap_or_default().split_whitespace() {
         run(Command::new("kill").args(["-KILL", child]), b"");
+    }
+}
+
+/// Copies the files of a folder, with who may read them.
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("the folder is ours");
+    let permissions = std::fs::metadata(from).expect("it is there").permissions();
+    std::fs::set_permissions(to, permissions).expect("the folder is ours");
+    for entry in std::fs::read_dir(from).expect("it is there") {
+        let entry = entry.expect("it is there");
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("the folder is ours");
+        }
     }
 }
 

@@ -241,7 +241,8 @@ fn page(plan: &Plan, counts: &Counts, took: Duration) -> String {
     );
     out += &image_table(counts);
     out += &format!(
-        "\n## kill -9: {kills}\n\nThe real binary under mixed load, with checkers outside of it: nothing acknowledged lost, no UID again, UIDs ascending, flags kept, expunged mail gone, nothing twice but what was in flight.\n\n| What | Count |\n|---|---|\n"
+        "\n## kill -9: {kills}\n\nThe real binary under mixed load, with checkers outside of it: nothing acknowledged lost, no UID again, UIDs ascending, flags kept, expunged mail gone, nothing twice but what was in flight. \
+         Server and command are killed while `backup`, `domain import` and `user import` run, which run again until they end well: a backup restores to all that was acknowledged before it began, an import brings everything once.\n\n| What | Count |\n|---|---|\n"
     );
     for (what, count) in &counts.kills {
         out += &format!("| {what} | {count} |\n");

@@ -1,30 +1,10 @@
 """A person who fetches and deletes mail by POP3 while the server is killed again and again. What
 was deleted and acknowledged by QUIT must never come back; what was left must stay.
 
-usage: drop.py PORTS_FILE USER SEED; prints counts, failures and the ids of deleted mail as JSON."""
-import json, os, poplib, random, re, ssl, sys, time
-
-ports_file, user, seed = sys.argv[1:4]
-dice = random.Random(int(seed))
-context = ssl._create_unverified_context()
+Prints the ids of deleted mail too."""
 left = {}  # UIDL -> id
 gone, unsure, deleted = set(), set(), set()
-failures, counts = [], {"session": 0, "delete": 0}
-
-
-def ports():
-    while True:
-        try:
-            words = open(ports_file).read().split()
-        except OSError:
-            words = []
-        if not os.path.isdir(os.path.dirname(ports_file)):
-            return None  # The run was broken off.
-        if words == ["end"]:
-            return None
-        if words:
-            return words
-        time.sleep(0.003)
+counts = {"session": 0, "delete": 0}
 
 
 def session(words):
@@ -38,11 +18,11 @@ def session(words):
         listed[unique] = number
     for unique in listed:
         if unique in gone:
-            failures.append(f"{user}: {unique} came back after its deletion")
+            fail(f"{unique} came back after its deletion")
     for unique, name in left.items():
         if unique not in listed:
             if unique not in unsure:
-                failures.append(f"{user}: {unique} ({name}) is lost")
+                fail(f"{unique} ({name}) is lost")
             else:
                 gone.add(unique)
     left = {unique: name for unique, name in left.items() if unique in listed}
@@ -66,10 +46,5 @@ def session(words):
     counts["delete"] += len(chosen)
 
 
-while (words := ports()) is not None:
-    try:
-        session(words)
-        time.sleep(0.02)
-    except (poplib.error_proto, OSError, EOFError, ValueError):
-        time.sleep(0.003)
-print(json.dumps({"counts": counts, "failures": failures, "deleted": sorted(deleted)}))
+lost = (poplib.error_proto, OSError, EOFError, ValueError)
+live(session, lost, 0.02, lambda: {"counts": counts, "deleted": sorted(deleted)})

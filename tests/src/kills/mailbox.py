@@ -1,44 +1,18 @@
 """A person who works with two mailboxes by IMAP while the server is killed again and again, and
 remembers what was acknowledged. One operation at a time may be without an answer; everything
-else must be exactly as it was told.
-
-usage: mailbox.py PORTS_FILE USER SEED; prints counts and failures as JSON."""
-import imaplib, json, os, random, re, ssl, sys, time
-
-ports_file, user, seed = sys.argv[1:4]
-dice = random.Random(int(seed))
-context = ssl._create_unverified_context()
+else must be exactly as it was told."""
 BOXES = ["INBOX", "Kept"]
 boxes = {box: {} for box in BOXES}  # uid -> [id, flags]
 ever = {box: {} for box in BOXES}  # uid -> id, for all time
 gone = {box: set() for box in BOXES}
 validity = {}
 unsure = None  # what was asked and never answered
-failures, counts = [], {}
+counts = {}
 number = 0
 
 
 class Refused(Exception):
     pass
-
-
-def ports():
-    while True:
-        try:
-            words = open(ports_file).read().split()
-        except OSError:
-            words = []
-        if not os.path.isdir(os.path.dirname(ports_file)):
-            return None  # The run was broken off.
-        if words == ["end"]:
-            return None
-        if words:
-            return words
-        time.sleep(0.003)
-
-
-def fail(what):
-    failures.append(f"{user}: {what}")
 
 
 def good(answer):
@@ -191,9 +165,4 @@ def session(words):
         work(client)
 
 
-while (words := ports()) is not None:
-    try:
-        session(words)
-    except LOST:
-        time.sleep(0.003)
-print(json.dumps({"counts": counts, "failures": failures}))
+live(session, LOST, 0, lambda: {"counts": counts})

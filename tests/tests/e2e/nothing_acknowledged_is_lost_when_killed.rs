@@ -1,4 +1,5 @@
-//! kill -9 under mixed load, at starts and in recoveries (`kills` says what runs). A small share
+//! kill -9 under mixed load, at starts and in recoveries, during backups and imports (`kills` says
+//! what runs). A small share
 //! here; `cargo xtask crash --kills N` runs more.
 
 use postroom_tests::kills::{Plan, kill};
@@ -27,6 +28,14 @@ fn nothing_acknowledged_is_lost_when_killed() {
         "queue arrived",
         "plugin deployments acknowledged",
         "kills while starting",
+        "kills during a backup",
+        "kills during a domain import",
+        "kills during a user import",
+        "backup finished after kills",
+        "backup restored",
+        "backup messages read from a restored one",
+        "domain import checked",
+        "user import checked",
     ] {
         assert!(report.count(what) > 0, "no {what}: {:#?}", report.counts);
     }
