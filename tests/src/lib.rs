@@ -6,6 +6,7 @@
 //! installs it.
 
 mod eventually;
+mod faults;
 pub mod kills;
 mod line;
 mod names;
@@ -16,6 +17,7 @@ mod sink;
 pub mod slapd;
 
 pub use eventually::{eventually, eventually_some, until};
+pub use faults::{SystemClock, injected};
 pub use line::{Line, Reply};
 pub use names::{Dns, NameServer};
 pub use programs::{Ran, node_client, program, python, python_client, run};

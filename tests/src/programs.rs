@@ -20,6 +20,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("setsid", "util-linux"),
     ("postfix", "postfix"),
+    ("faketime", "faketime"),
+    ("doveadm", "dovecot-imapd"),
 ];
 
 /// How a program ended.

@@ -103,6 +103,16 @@ pub(crate) const TEST_PROGRAMS: &[Program] = &[
         what_for: "the next server on the way of mail",
     },
     Program {
+        name: "faketime",
+        package: "faketime",
+        what_for: "a clock that jumps",
+    },
+    Program {
+        name: "doveadm",
+        package: "dovecot-imapd",
+        what_for: "Maildirs of another server",
+    },
+    Program {
         name: "setpriv",
         package: "util-linux",
         what_for: "programs under another user",

@@ -2,7 +2,7 @@
 //! says so loudly and ends with exit code 74; started again it has all that it acknowledged, and
 //! takes mail.
 
-use postroom_tests::{Line, Server};
+use postroom_tests::{Line, Server, injected};
 
 /// Syncs of one thread that go well; the sequencer makes one for each commit.
 const GOOD: u32 = 40;
@@ -13,18 +13,7 @@ fn message(number: usize) -> String {
 
 #[test]
 fn a_failed_sync_ends_the_server_into_a_recovery() {
-    let inject = format!("inject=fdatasync:error=EIO:when={GOOD}+");
-    let under = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=fdatasync",
-        "-e",
-        &inject,
-    ];
+    let under = injected("fdatasync", &format!("error=EIO:when={GOOD}+"), None);
     let mut server = Server::start();
     server.domain("abc.test");
     server.user("ann@abc.test", &[]);

@@ -32,6 +32,21 @@ fn tar(arguments: &[&str]) {
     run(Command::new("tar").args(arguments), b"").ok();
 }
 
+fn with_people(people: &[&str]) -> Server {
+    let server = Server::start();
+    server.domain("abc.test");
+    for person in people {
+        server.user(person, &[]);
+    }
+    server
+}
+
+fn send(server: &Server, recipients: &[&str], word: &str, bytes: usize) {
+    let mut line = Line::smtp(server.address("mx"));
+    let reply = line.send("joe@example.org", recipients, &message(word, bytes));
+    assert_eq!(reply.code, 250, "{reply:?}");
+}
+
 fn text(messages: &[Vec<u8>]) -> String {
     messages
         .iter()
@@ -41,21 +56,15 @@ fn text(messages: &[Vec<u8>]) -> String {
 
 #[test]
 fn an_erased_person_is_found_nowhere() {
-    let mut server = Server::start();
-    server.domain("abc.test");
-    server.user("ann@abc.test", &[]);
-    server.user("bob@abc.test", &[]);
-    let mut line = Line::smtp(server.address("mx"));
+    let mut server = with_people(&["ann@abc.test", "bob@abc.test"]);
     for (recipients, word, bytes) in [
         (&["ann@abc.test"][..], ANNS, 3_000),
         (&["ann@abc.test"][..], ANNS, LARGE),
         (&["ann@abc.test", "bob@abc.test"][..], BOTHS, 3_000),
         (&["ann@abc.test", "bob@abc.test"][..], BOTHS, LARGE),
     ] {
-        let reply = line.send("joe@example.org", recipients, &message(word, bytes));
-        assert_eq!(reply.code, 250, "{reply:?}");
+        send(&server, recipients, word, bytes);
     }
-    drop(line);
     let read = text(&server.messages("ann@abc.test", "INBOX"));
     assert!(read.contains(ANNS) && read.contains(BOTHS));
 
@@ -98,13 +107,8 @@ fn an_erased_person_is_found_nowhere() {
 
 #[test]
 fn a_purged_domain_takes_its_keys_with_it() {
-    let mut server = Server::start();
-    server.domain("abc.test");
-    server.user("ann@abc.test", &[]);
-    let mut line = Line::smtp(server.address("mx"));
-    let reply = line.send("joe@example.org", &["ann@abc.test"], &message(ANNS, 500));
-    assert_eq!(reply.code, 250, "{reply:?}");
-    drop(line);
+    let mut server = with_people(&["ann@abc.test"]);
+    send(&server, &["ann@abc.test"], ANNS, 500);
     let early = server.postroom(&["domain", "purge", "abc.test", "--yes"]);
     assert_eq!(early.code, 1, "{early:?}");
     assert!(early.err.contains("postroom domain remove"), "{early:?}");
@@ -119,13 +123,8 @@ fn a_purged_domain_takes_its_keys_with_it() {
 
 #[test]
 fn without_its_keys_a_data_directory_is_not_opened_and_gets_no_new_ones() {
-    let mut server = Server::start();
-    server.domain("abc.test");
-    server.user("ann@abc.test", &[]);
-    let mut line = Line::smtp(server.address("mx"));
-    let reply = line.send("joe@example.org", &["ann@abc.test"], &message(ANNS, 500));
-    assert_eq!(reply.code, 250, "{reply:?}");
-    drop(line);
+    let mut server = with_people(&["ann@abc.test"]);
+    send(&server, &["ann@abc.test"], ANNS, 500);
     server.terminate();
     let config = server.path("postroom.toml");
     let refused = || {

@@ -3,6 +3,8 @@
 
 mod a_250_is_durable;
 mod a_backup_becomes_a_server_again;
+mod a_body_that_cannot_be_read_harms_no_other;
+mod a_clock_that_jumps_delays_and_bounces_nothing;
 mod a_data_directory_is_guarded;
 mod a_domain_is_administered_from_afar;
 mod a_domain_moves_to_another_server;
@@ -22,6 +24,7 @@ mod autoreply_answers_once_and_never_a_machine;
 mod channels_lead_elsewhere;
 mod domains_are_served_from_an_ldap_directory;
 mod domains_of_one_transaction_decide_apart;
+mod dovecot_and_postroom_read_each_others_maildirs;
 mod file_takes_parallel_deliveries_whole;
 mod forward_keeps_bytes_and_sender_and_stops_loops;
 mod hostile_guests_harm_nobody_else;

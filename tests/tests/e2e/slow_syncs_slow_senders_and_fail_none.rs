@@ -1,27 +1,15 @@
 //! F13: every fdatasync takes 200 ms more. Sixteen senders wait for their 250, and all get it:
 //! those who wait together share a sync.
 
-use postroom_tests::{Line, Server, ServerOptions};
+use postroom_tests::{Line, Server, ServerOptions, injected};
 
 const SENDERS: usize = 16;
 const MESSAGES: usize = 5;
 
 #[test]
 fn slow_syncs_slow_senders_and_fail_none() {
-    let slow = "inject=fdatasync:delay_enter=200000";
-    let under = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=fdatasync",
-        "-e",
-        slow,
-    ];
     let server = Server::start_with(ServerOptions {
-        under: under.map(str::to_owned).to_vec(),
+        under: injected("fdatasync", "delay_enter=200000", None),
         ..ServerOptions::default()
     });
     server.domain("abc.test");
