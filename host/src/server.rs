@@ -111,6 +111,7 @@ impl Server {
             bound: Arc::clone(&bound),
             tokens: Arc::default(),
             tasks: admin::Tasks::default(),
+            held: admin::Held::default(),
         };
         let front = Front::new(api.clone());
         for listener in listeners {

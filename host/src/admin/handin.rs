@@ -2,7 +2,7 @@
 //! and can do one thing, hand in a message.
 //!
 //! Who it is the kernel says (SO_PEERCRED), not the client. An ordinary user sends as
-//! USER@hostname and as nobody else, so that mail made here can be told from forged mail; root,
+//! USER@hostname and as nobody else, in the envelope as well as in From and Sender, so that mail made here can be told from forged mail; root,
 //! the server's own user and those of `sendmail.any_sender` name any sender. Everything else is as
 //! for every message: the steps of the intake, its limits, its trace, where the user's name stands.
 //!
@@ -25,7 +25,7 @@ use axum::middleware::from_fn;
 use axum::routing::any_service;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use mail::{Domain, Mailbox, limits};
+use mail::{Domain, Mailbox, limits, words};
 use net::Shutdown;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
@@ -71,10 +71,20 @@ impl LocalUser {
         if is_free || is_own {
             return Ok(());
         }
-        let name = &self.name;
-        Err(ApiError::denied(format!(
-            "{name} sends as {name}@{hostname} only, not as '{from}': the operator can put {name} into `any_sender` under [sendmail]"
-        )))
+        Err(self.denied(from, hostname))
+    }
+
+    /// Says who this user is.
+    pub(super) fn denied(&self, from: &str, hostname: &Domain) -> ApiError {
+        ApiError::denied(words::CLI_SENDMAIL_SENDER.help_with(&[
+            ("name", &self.name),
+            ("hostname", hostname.as_str()),
+            ("from", from),
+        ]))
+    }
+
+    pub(super) const fn uid(&self) -> u32 {
+        self.uid
     }
 }
 

@@ -18,6 +18,7 @@ mod error;
 mod explain;
 mod groups;
 pub(crate) mod handin;
+mod held;
 mod https;
 mod messages;
 mod moving;
@@ -50,6 +51,7 @@ use crate::site::Site;
 
 pub(crate) use caller::{Caller, Reach};
 pub(crate) use error::ApiError;
+pub(crate) use held::Held;
 pub(crate) use https::{Front, attend};
 pub(crate) use tokens::Tokens;
 pub(crate) use upkeep::{Tasks, compacted, show_checked, show_stats};
@@ -62,6 +64,8 @@ pub(crate) struct Api {
     pub(crate) bound: Arc<Vec<(String, std::net::SocketAddr)>>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) tasks: Tasks,
+    /// Messages that are handed in at the moment.
+    pub(crate) held: Held,
 }
 
 /// Largest component that can be uploaded.
@@ -95,11 +99,8 @@ async fn audit(caller: Option<Extension<Caller>>, request: Request, next: Next) 
 /// Handing in mail, and nothing else: for everybody on this machine (everybody else has
 /// submission).
 fn handing_in(api: Api) -> Router {
-    let most = api.site.settings().config.limits.message_bytes;
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/messages", post(messages::send))
-        .layer(DefaultBodyLimit::max(most))
         .with_state(api)
 }
 

@@ -116,6 +116,7 @@ impl World {
             bound: Arc::default(),
             tokens: Arc::default(),
             tasks: super::Tasks::default(),
+            held: super::Held::default(),
         };
         let world = Self {
             server,

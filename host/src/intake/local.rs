@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mail::header::{HeaderBuilder, HeaderError};
-use mail::message::{AddressListEntry, Message};
+use mail::message::{AddressListEntry, Header, Message};
 use mail::{
     Body, Direction, Domain, Envelope, ForwardPath, Localpart, Mailbox, Reply, ReversePath, words,
 };
@@ -21,6 +21,8 @@ use crate::site::{self, Site};
 pub(crate) struct Local<'a> {
     /// Which user of this machine hands it in, for the trace.
     pub(crate) by: Option<String>,
+    /// May From and Sender of the message name this address?
+    pub(crate) is_own: &'a (dyn Fn(&str) -> bool + Sync),
     /// The envelope sender; empty or `<>` for none. Without a domain it is one of this server.
     pub(crate) from: &'a str,
     /// The name beside the sender in a From that is added.
@@ -36,6 +38,8 @@ pub(crate) struct Local<'a> {
 /// Why it was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
+    /// From or Sender names somebody else, or nobody that can be read.
+    NotOwn(String),
     /// It makes no sense as it is.
     Invalid(String),
     /// A step said no, now or for good.
@@ -197,6 +201,7 @@ fn make_whole(
     }
     let mut whole = added.finish();
     if has_header {
+        check_authors(local, header, host)?;
         for field in header.fields() {
             let is = |name: &str| field.name().eq_ignore_ascii_case(name);
             if local.from_header && (is("to") || is("cc") || is("bcc")) {
@@ -229,6 +234,32 @@ fn make_whole(
         recipients,
         message: whole,
     })
+}
+
+/// Whoever is shown as the one who wrote or sent it is who hands it in (RFC 5322 §3.6.2,
+/// RFC 6409 §8.1).
+fn check_authors(local: &Local<'_>, header: &Header<'_>, host: &Domain) -> Result<(), Refusal> {
+    let not_own = |text: String| Err(Refusal::NotOwn(text));
+    for field in header.fields() {
+        let is = |name: &str| field.name().eq_ignore_ascii_case(name);
+        if !is("from") && !is("sender") {
+            continue;
+        }
+        // What is no address for us may be one for a reader.
+        let Ok(named) = of_field(&field.addresses(), host) else {
+            return not_own(field.text().trim().to_owned());
+        };
+        if named.is_empty() {
+            return not_own(field.text().trim().to_owned());
+        }
+        for address in named {
+            let address = address.to_string();
+            if !(local.is_own)(&address) {
+                return not_own(address);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn of_field(entries: &[AddressListEntry], host: &Domain) -> Result<Vec<Mailbox>, Refusal> {
@@ -297,6 +328,7 @@ mod tests {
     fn local<'a>(message: &'a [u8], recipients: &[&str], from_header: bool) -> Local<'a> {
         Local {
             by: None,
+            is_own: &|_| true,
             from: "root",
             name: "",
             recipients: recipients.iter().map(|to| (*to).to_owned()).collect(),
@@ -380,5 +412,42 @@ mod tests {
         let mut forged = local(b"\n", &["ann@abc.test"], false);
         forged.name = "x\r\nBcc: evil@x.test";
         assert!(matches!(made(&forged), Err(Refusal::Invalid(_))));
+    }
+
+    #[test]
+    fn from_and_sender_name_who_hands_it_in() {
+        let is_own = |address: &str| address == "joe@mail.site.test";
+        let made_by_joe = |message: &[u8]| {
+            made(&Local {
+                is_own: &is_own,
+                from: "joe",
+                ..local(message, &["ann@abc.test"], false)
+            })
+        };
+        for own in [
+            &b"Subject: x\n\n"[..],
+            b"From: joe\n\n",
+            b"From: Joe <joe@mail.site.test>\nSender: joe\n\n",
+            b"Subject: x\n\nFrom: ann@abc.test\n",
+        ] {
+            assert!(made_by_joe(own).is_ok(), "{}", String::from_utf8_lossy(own));
+        }
+        for (foreign, named) in [
+            (&b"From: ann@abc.test\n\n"[..], "ann@abc.test"),
+            (b"from : Ann <ann@abc.test>\n\n", "ann@abc.test"),
+            (b"From: joe, ann@abc.test\n\n", "ann@abc.test"),
+            (b"From: joe\nFrom: ann@abc.test\n\n", "ann@abc.test"),
+            (b"From: joe\nSender: root\n\n", "root@mail.site.test"),
+            (b"From: ann at abc.test\n\n", ""),
+            (b"From: <ann@abc.test\n\n", "ann@abc.test"),
+            (b"From:\n\n", ""),
+        ] {
+            let refused = made_by_joe(foreign);
+            let text = String::from_utf8_lossy(foreign);
+            let Err(Refusal::NotOwn(found)) = refused else {
+                panic!("{text}: {refused:?}");
+            };
+            assert!(found.contains(named), "{text}: {found}");
+        }
     }
 }

@@ -95,7 +95,7 @@ fn every_user_hands_in_mail_as_itself() {
     std::fs::write(&config, text).expect("ours");
     let copy = folder.path().join("sendmail");
     std::fs::copy(binary(), &copy).expect("ours");
-    let nobody = |arguments: &[&str]| {
+    let handed = |arguments: &[&str], message: &str| {
         let mut command = Command::new(program("setpriv"));
         command
             .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
@@ -103,8 +103,9 @@ fn every_user_hands_in_mail_as_itself() {
             .args(arguments)
             .env("POSTROOM_CONFIG", &config)
             .current_dir(folder.path());
-        run(&mut command, b"Subject: from nobody\n\nhello\n")
+        run(&mut command, message.as_bytes())
     };
+    let nobody = |arguments: &[&str]| handed(arguments, "Subject: from nobody\n\nhello\n");
     for own in [
         &["-i", "ann@abc.test"][..],
         &["-f", "nobody", "ann@abc.test"],
@@ -115,6 +116,14 @@ fn every_user_hands_in_mail_as_itself() {
     }
     for forged in ["ann@abc.test", "root", "<>", "postmaster@mail.site.test"] {
         let ran = nobody(&["-f", forged, "ann@abc.test"]);
+        assert_eq!(ran.code, 77, "{forged}: {ran:?}");
+        assert!(ran.err.contains("nobody@mail.site.test only"), "{ran:?}");
+    }
+    for forged in ["From: Ann <ann@abc.test>", "Sender: root"] {
+        let ran = handed(
+            &["ann@abc.test"],
+            &format!("{forged}\nSubject: x\n\nhello\n"),
+        );
         assert_eq!(ran.code, 77, "{forged}: {ran:?}");
         assert!(ran.err.contains("nobody@mail.site.test only"), "{ran:?}");
     }
@@ -149,7 +158,10 @@ fn every_user_hands_in_mail_as_itself() {
     let free = Server::start_with(options("any_sender = [\"nobody\"]"));
     free.domain("abc.test");
     free.user("ann@abc.test", &[]);
-    let ran = nobody(&["-f", "shop@abc.test", "ann@abc.test"]);
+    let ran = handed(
+        &["-f", "shop@abc.test", "ann@abc.test"],
+        "From: Shop <shop@abc.test>\nSubject: x\n\nhello\n",
+    );
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 

@@ -103,6 +103,33 @@ pub const HTTP_CONNECTION_TIME: Duration = Duration::from_secs(15 * 60);
 /// How long MAIL and DATA wait for a store that is behind, before they answer 451: well below the
 /// five minutes that a client waits for MAIL (RFC 5321 §4.5.3.2.2).
 pub const STORE_PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes of an archive between two marks: what an interrupted export writes again at most.
+pub const ARCHIVE_PART: u64 = 8 * 1024 * 1024;
+/// Items that one commit of an import brings in at most.
+pub const IMPORT_ITEMS: usize = 200;
+/// Bytes after which an import makes a commit.
+pub const IMPORT_BYTES: u64 = 8 * 1024 * 1024;
+/// The largest component of an archive.
+pub const IMPORT_COMPONENT: u64 = 64 * 1024 * 1024;
+/// The largest setting of an archive, as the store has them.
+pub const IMPORT_SETTING: u64 = 4 * 1024 * 1024;
+/// The largest value of a plugin in an archive, as the store has them.
+pub const IMPORT_VALUE: u64 = 256 * 1024;
+/// Commits under way of an import of one person's mail.
+pub const IMPORT_AHEAD: usize = 64;
+/// How long a second import of the same mail knows of the first, in seconds.
+pub const IMPORT_KNOWN_SECONDS: i64 = 365 * 24 * 3600;
+/// The largest message that is read from, or written to, files of other programs: it is in memory
+/// once.
+pub const MAIL_FILE_MESSAGE: u64 = 512 * 1024 * 1024;
+/// Levels of folders of a Maildir.
+pub const MAILDIR_LEVELS: usize = 32;
+/// Bytes of a list of Dovecot's keywords.
+pub const MAILDIR_KEYWORDS: u64 = 64 * 1024;
+/// Memory for messages that one user of this machine hands in at the same time, in bytes.
+pub const HANDED_IN_USER: u64 = 192 * 1024 * 1024;
+/// Memory for messages that all users of this machine hand in at the same time, in bytes.
+pub const HANDED_IN_ALL: u64 = 384 * 1024 * 1024;
 /// A step of the system's clock that is followed at once.
 pub const CLOCK_STEP: Duration = Duration::from_secs(30);
 /// How long a larger one is doubted at least: time goes on as before it.

@@ -68,4 +68,75 @@ words! {
         "A restore overwrites nothing.", "Move the old data directory away first.";
     CLI_NAME_TAKEN = exit(4), "'{name}' belongs to another domain",
         "A domain name or alias is used once; case, trailing dots and IDN forms are the same name.", "Choose another name.";
+    CLI_SENDMAIL_SENDER = exit(77), "{name} sends as {name}@{hostname} only, not as '{from}'",
+        "A user of this machine named somebody else as the sender, in the envelope or in From or Sender.",
+        "The operator can put {name} into `any_sender` under [sendmail].";
+    CLI_SENDMAIL_MUCH = exit(75), "Too much mail is handed in at the same time",
+        "Messages that are handed in on this machine are in memory until they are taken.", "Try again.";
+
+    // Domains and mail as files.
+    CLI_HERE_ONLY = exit(1), "This carries more than a call from afar may: run it on the machine of the server, without --server",
+        "`domain export|import` and `user export|import` with --server.", "Sign in to the machine itself.";
+    CLI_EXPORTED = exit(0), "Wrote {name} to {file} ({kib} KiB): `postroom domain import` makes a domain of it elsewhere",
+        "`domain export` has written everything and read it back.", "-";
+    CLI_EXPORT_THERE = exit(1), "{file} is there already: name a new file",
+        "An export overwrites nothing.", "Name another file, or remove this one.";
+    CLI_EXPORT_BROKE = exit(1), "The export to {file} broke off: the same command goes on where it stopped",
+        "Server, command or disk stopped in the middle; what is whole is in the file with .partial behind its name.", "Run it again.";
+    CLI_EXPORT_OTHER = exit(1), "What was begun is the export of another domain that was called {name}",
+        "The domain was removed and made anew since.", "Remove the file with .partial behind its name.";
+    CLI_ARCHIVE_NONE = exit(1), "This is no archive of `postroom {kind} export`",
+        "It begins in another way, or is empty.", "Name another file.";
+    CLI_ARCHIVE_KIND = exit(1), "This is an archive of kind '{found}', and one of kind '{kind}' is wanted",
+        "An archive of something else.", "Name another file.";
+    CLI_ARCHIVE_NEWER = exit(1), "The archive was made by postroom {version}, which is newer than this one",
+        "Its layout is not known here.", "Install that version or a newer one.";
+    CLI_ARCHIVE_DAMAGED = exit(1), "The archive is damaged behind item {item}",
+        "It is cut short, or not what was written.", "Copy it again; an import goes on behind what is in.";
+    CLI_ARCHIVE_DAMAGED_AT = exit(1), "The archive is damaged at '{path}'",
+        "The bytes of that item do not fit their hash.", "Copy it again; an import goes on behind what is in.";
+    CLI_ARCHIVE_NOT_WHOLE = exit(1), "The archive has not all that belongs to it",
+        "Items are missing or were exchanged.", "Make a new one.";
+    CLI_ARCHIVE_ITEM = exit(1), "'{path}' has {bytes} bytes, more than the {most} that are taken",
+        "Larger than anything that an export writes.", "Make a new archive.";
+    CLI_IMPORTED = exit(0), "Imported {name}: {people} people, {mailboxes} mailboxes, {messages} messages",
+        "`domain import` has brought everything.", "-";
+    CLI_IMPORTED_QUEUE = exit(0), "Imported {name}: {people} people, {mailboxes} mailboxes, {messages} messages; {queued} queued messages wait for `postroom queue release`",
+        "`domain import` has brought everything; the server it comes from may send the queued mail too.", "Release it when no other server sends it.";
+    CLI_IMPORT_EXISTS = exit(4), "{name} is here already: an archive makes a new domain",
+        "Domains are not mixed.", "Remove and purge the one that is here, if it is another one.";
+    CLI_IMPORT_OTHER = exit(4), "Another archive is on its way into {name}: go on with that one",
+        "An import of that archive was interrupted.", "Run `domain import` with the same file again.";
+    CLI_IMPORT_TWICE = exit(4), "Another import of this archive into {name} is under way: wait for it",
+        "One at a time brings a domain in.", "Try again.";
+    CLI_IMPORT_FOREIGN = exit(1), "{address} is not in {name}: the archive was not made by an export",
+        "Nothing of an archive goes beyond its own domain.", "Use an archive of `domain export`.";
+    CLI_IMPORT_LATER = exit(1), "{detail}: the same command goes on from there later",
+        "The store takes nothing at the moment.", "Run it again when the server is well.";
+    CLI_IMPORT_SIZE = exit(1), "it has {bytes} bytes, more than limits.message_bytes",
+        "A message of a Maildir or mbox that is larger than this server takes.", "Raise the limit, then import again.";
+    CLI_IMPORT_QUOTA = exit(1), "{whose} is over quota at '{label}', after {count} messages",
+        "The mailbox is full.", "Raise the quota and run the same command again: it goes on there.";
+    CLI_MAIL_EXPORTED = exit(0), "Wrote {count} messages of {address} to {place}",
+        "`user export` has written everything.", "-";
+    CLI_MAIL_IMPORTED = exit(0), "Imported {count} messages for {address}; {known} were there from before",
+        "`user import` has read everything.", "-";
+    CLI_MAIL_NOT_IMPORTED = exit(1), "not imported: {file}: {detail}",
+        "One message was left out.", "Correct it, then import again: nothing comes twice.";
+    CLI_MAIL_SOME_NOT_IMPORTED = exit(1), "{count} messages were not imported; everything else was, and a second run imports nothing twice",
+        "Some could not be read, or were refused.", "Each is named above.";
+    CLI_MAIL_FILES = exit(1), "Name one of --maildir and --mbox",
+        "Mail comes from one place and goes to one.", "Run the command once for each.";
+    CLI_MAIL_FILE_EMPTY = exit(1), "it is empty", "A file of a Maildir without a message, or an mbox entry.", "-";
+    CLI_MAIL_FILE_LARGE = exit(1), "it is too large", "Larger than any message may be.", "-";
+    CLI_MAIL_FILE_GONE = exit(1), "it went away while it was read",
+        "Another program uses the Maildir.", "Stop that program, then import again.";
+    CLI_MAILDIR_NONE = exit(1), "{folder} is no Maildir: it has no folder 'cur' or 'new'",
+        "`user import --maildir` of something else.", "Name the folder that has 'cur' in it.";
+    CLI_MAILDIR_LEVELS = exit(1), "{folder} has too many levels of folders",
+        "Folders in folders without an end.", "Import the folders one by one, with --mailbox.";
+    CLI_MAILDIR_THERE = exit(1), "{folder} is there already and not empty: name a new folder",
+        "An export overwrites nothing.", "Name another folder.";
+    CLI_MBOX_NONE = exit(1), "{file} is no mbox: it does not begin with a 'From ' line",
+        "`user import --mbox` of something else.", "Name an mbox file.";
 }
