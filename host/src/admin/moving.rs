@@ -8,26 +8,42 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use http_body_util::BodyExt as _;
+use mail::words;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Api, ApiError, Caller};
-use crate::moving::{self, PipeReader, PipeWriter, Subtree, pipe};
+use crate::moving::{self, PipeReader, PipeWriter, Resume, Subtree, pipe};
+
+/// The part of an archive that is there from before.
+#[derive(Deserialize)]
+pub(super) struct Behind {
+    /// `Extent` and cursor of its mark, as JSON.
+    #[serde(default)]
+    behind: Option<String>,
+}
 
 pub(super) async fn export_domain(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(domain): Path<String>,
+    Query(Behind { behind }): Query<Behind>,
 ) -> Result<Response, ApiError> {
+    let resume = match behind {
+        Some(text) => {
+            Some(Resume::parse(&text).map_err(|error| ApiError::invalid(error.to_string()))?)
+        }
+        None => None,
+    };
     let by = caller.operate("export domains")?;
     let reach = caller.administer_named(&api, &domain).await?;
     tracing::info!(target: "audit", by = caller.name(), domain = %reach.domain.name, ?by, "a domain is exported");
     let subtree = Subtree::load(&api.site, Arc::clone(&reach.domain)).await?;
     let site = Arc::clone(&api.site);
     Ok(streamed(move |out| {
-        moving::export_domain(&site, &subtree, out)
+        moving::export_domain(&site, &subtree, resume, out)
     }))
 }
 
@@ -52,13 +68,23 @@ pub(super) async fn import_domain(
         skipped,
     } = imported;
     tracing::info!(target: "audit", by = caller.name(), domain, "a domain was imported");
-    let waits = if queued > 0 {
-        format!("; {queued} queued messages wait for `postroom queue release`")
-    } else {
-        String::new()
+    let values = [
+        ("name", domain.clone()),
+        ("people", people.to_string()),
+        ("mailboxes", mailboxes.to_string()),
+        ("messages", messages.to_string()),
+        ("queued", queued.to_string()),
+    ];
+    let values: Vec<_> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let done = match queued {
+        0 => words::CLI_IMPORTED.text_with(&values),
+        _ => words::CLI_IMPORTED_QUEUE.text_with(&values),
     };
     Ok(Json(json!({
-        "message": format!("Imported {domain}: {people} people, {mailboxes} mailboxes, {messages} messages{waits}"),
+        "message": done,
         "domain": domain, "people": people, "mailboxes": mailboxes, "messages": messages,
         "queued": queued, "skipped": skipped,
     })))
@@ -166,9 +192,7 @@ fn shown(error: anyhow::Error) -> ApiError {
                 | store::Error::Busy
                 | store::Error::Latched(_)
                 | store::Error::Closed,
-            ) => {
-                ApiError::unavailable(format!("{text}: the same command goes on from there later"))
-            }
+            ) => ApiError::unavailable(words::CLI_IMPORT_LATER.text_with(&[("detail", &text)])),
             _ => ApiError::invalid(text),
         },
     }

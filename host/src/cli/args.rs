@@ -374,7 +374,7 @@ pub enum DomainCommand {
     },
     /// Write a domain into one file: people with passwords, groups, aliases, mail, queue, plugins.
     #[command(
-        after_help = "What changes meanwhile is in it or not: for good, set the domain inactive first. An interrupted export leaves FILE.partial and begins anew.\n\nExample:\n  postroom domain export abc.test abc.test.archive"
+        after_help = "What changes meanwhile is in it or not: for good, set the domain inactive first. What is written is read again before it counts. An interrupted export leaves FILE.partial, and the same command goes on behind what is whole of it.\n\nExample:\n  postroom domain export abc.test abc.test.archive"
     )]
     Export {
         /// Its name.

@@ -1,8 +1,8 @@
 //! `postroom domain export|import`, `postroom user export|import`
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::Method;
 use hyper::body::Frame;
+use mail::words;
 use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,7 +22,7 @@ use super::client::segment;
 use super::progress::Progress;
 use super::streams::{self, Answer};
 use super::{mail_files, output};
-use crate::moving::{PipeReader, PipeWriter, Reader, pipe};
+use crate::moving::{self, Begun, PipeReader, PipeWriter, Reader, Resume, pipe};
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 64 * 1024;
@@ -48,49 +49,109 @@ pub(super) async fn local(arguments: &Arguments) -> Option<anyhow::Result<()>> {
 fn socket(arguments: &Arguments) -> anyhow::Result<PathBuf> {
     ensure!(
         arguments.remote.server.is_none(),
-        "this carries more than a call from afar may: run it on the machine of the server, without --server"
+        words::CLI_HERE_ONLY.text()
     );
     Ok(arguments.load_config()?.admin_socket())
 }
 
 async fn export_domain(arguments: &Arguments, name: &str, file: &Path) -> anyhow::Result<()> {
     let socket = socket(arguments)?;
+    let shown = file.display().to_string();
     ensure!(
         !file.exists(),
-        "{} is there already: name a new file",
-        file.display()
+        words::CLI_EXPORT_THERE.text_with(&[("file", &shown)])
     );
-    let path = format!("/v1/domains/{}/archive", segment(name));
-    let mut answer = streams::call(socket, Method::GET, &path).await?;
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let mut out =
-        begun_anew(&partial).with_context(|| format!("cannot write {}", partial.display()))?;
-    let progress = Progress::new();
-    let mut size = 0;
-    while let Some(chunk) = answer.chunk().await? {
-        out.write_all(&chunk)
-            .with_context(|| format!("cannot write {}", partial.display()))?;
-        size += chunk.len() as u64;
-        progress.show(&|| format!("{} MiB written", size >> 20));
+    let kept = {
+        let (partial, name) = (partial.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || Kept::open(&partial, &name)).await?
+    };
+    let Kept { mut out, begun } =
+        kept.with_context(|| format!("cannot write {}", partial.display()))?;
+    if begun != Begun::Whole {
+        let called = streams::call(socket, Method::GET, &path_behind(name, &begun)).await;
+        if called.is_err() && begun == Begun::Nothing {
+            // Nothing was begun. What is left is made anew by the next try.
+            let _ = std::fs::remove_file(&partial);
+        }
+        receive(called?, &mut out)
+            .await
+            .with_context(|| words::CLI_EXPORT_BROKE.text_with(&[("file", &shown)]))?;
     }
-    progress.end();
-    out.sync_all()?;
+    let (size, items) = tokio::task::spawn_blocking(move || checked(out)).await??;
     std::fs::rename(&partial, file)?;
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+    let kib = size.div_ceil(1024).to_string();
+    let resumed = match &begun {
+        Begun::Part(part) => part.length,
+        _ => 0,
+    };
     let done = json!({
-        "message": format!("Wrote {name} to {} ({} KiB): `postroom domain import` makes a domain of it elsewhere", file.display(), size.div_ceil(1024)),
-        "file": file, "bytes": size,
+        "message": words::CLI_EXPORTED.text_with(&[("name", name), ("file", &shown), ("kib", &kib)]),
+        "file": file, "bytes": size, "items": items, "kept_bytes": resumed,
     });
     output::show_done(&done, arguments.json);
     Ok(())
 }
 
-/// A file of nobody but the caller: what an earlier try left there, or somebody put there, goes.
+/// The file that an export is written to, at the end of what is whole of it.
+struct Kept {
+    out: File,
+    begun: Begun,
+}
+
+impl Kept {
+    /// What an earlier try left is kept as far as it is whole.
+    fn open(path: &Path, name: &str) -> std::io::Result<Self> {
+        let Some(mut out) = own(path)? else {
+            return Ok(Self {
+                out: begun_anew(path)?,
+                begun: Begun::Nothing,
+            });
+        };
+        let progress = Progress::new();
+        let begun = moving::begun(&out, "domain", name, &|bytes| {
+            progress.show(&|| format!("{} MiB are there from before", bytes >> 20));
+        });
+        progress.end();
+        let length = match &begun {
+            Begun::Nothing => 0,
+            Begun::Part(part) => part.length,
+            Begun::Whole => out.metadata()?.len(),
+        };
+        out.set_len(length)?;
+        out.seek(SeekFrom::Start(length))?;
+        Ok(Self { out, begun })
+    }
+}
+
+/// A file that is the caller's alone, if there is one: nobody else has put there what would become
+/// part of the archive.
+fn own(path: &Path) -> std::io::Result<Option<File>> {
+    let is_own = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        found => is_callers(&found?),
+    };
+    if !is_own {
+        return Ok(None);
+    }
+    let file = File::options().read(true).write(true).open(path)?;
+    Ok(is_callers(&file.metadata()?).then_some(file))
+}
+
+fn is_callers(found: &std::fs::Metadata) -> bool {
+    found.is_file()
+        && found.uid() == rustix::process::geteuid().as_raw()
+        && found.mode() & 0o077 == 0
+        && found.nlink() == 1
+}
+
+/// A file of nobody but the caller: what somebody else put there goes.
 fn begun_anew(path: &Path) -> std::io::Result<File> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -102,6 +163,44 @@ fn begun_anew(path: &Path) -> std::io::Result<File> {
         .create_new(true)
         .mode(0o600)
         .open(path)
+}
+
+/// Where the server has what comes behind what is there.
+fn path_behind(name: &str, begun: &Begun) -> String {
+    let query = match begun {
+        Begun::Part(part) => format!("?behind={}", segment(&Resume::of(part).to_string())),
+        _ => String::new(),
+    };
+    format!("/v1/domains/{}/archive{query}", segment(name))
+}
+
+/// Writes it there.
+async fn receive(mut answer: Answer, out: &mut File) -> anyhow::Result<()> {
+    let progress = Progress::new();
+    let mut size = out.stream_position()?;
+    while let Some(chunk) = answer.chunk().await? {
+        out.write_all(&chunk)?;
+        size += chunk.len() as u64;
+        progress.show(&|| format!("{} MiB written", size >> 20));
+    }
+    progress.end();
+    Ok(out.sync_all()?)
+}
+
+/// Reads all of it again, from the disk, up to the end: size and items.
+fn checked(mut file: File) -> anyhow::Result<(u64, u64)> {
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(0))?;
+    let progress = Progress::new();
+    let mut reader = Reader::new(&file)?;
+    let mut items = 0;
+    while let Some(item) = reader.next()? {
+        reader.skip(&item)?;
+        items = item.number;
+        progress.show(&|| format!("{items} items checked"));
+    }
+    progress.end();
+    Ok((size, items))
 }
 
 async fn import_domain(arguments: &Arguments, file: &Path) -> anyhow::Result<()> {
@@ -191,7 +290,11 @@ async fn export_person(
         (written, None) => written?,
     };
     let done = json!({
-        "message": format!("Wrote {count} messages of {address} to {}", files.place().display()),
+        "message": words::CLI_MAIL_EXPORTED.text_with(&[
+            ("count", &count.to_string()),
+            ("address", address),
+            ("place", &files.place().display().to_string()),
+        ]),
         "messages": count,
     });
     output::show_done(&done, arguments.json);
@@ -240,26 +343,24 @@ async fn import_person(
         );
     }
     let refused = done["refused"].as_array().cloned().unwrap_or_default();
-    done["message"] =
-        format!("Imported {imported} messages for {address}; {known} were there from before")
-            .into();
+    done["message"] = words::CLI_MAIL_IMPORTED
+        .text_with(&[
+            ("count", &imported.to_string()),
+            ("address", address),
+            ("known", &known.to_string()),
+        ])
+        .into();
     output::show_done(&done, arguments.json);
     if refused.is_empty() {
         return Ok(());
     }
     if !arguments.json {
         for one in &refused {
-            eprintln!(
-                "not imported: {}: {}",
-                text(&one["file"]),
-                text(&one["why"])
-            );
+            let values = [("file", text(&one["file"])), ("detail", text(&one["why"]))];
+            eprintln!("{}", words::CLI_MAIL_NOT_IMPORTED.text_with(&values));
         }
     }
-    bail!(
-        "{} messages were not imported; everything else was, and a second run imports nothing twice",
-        refused.len()
-    )
+    bail!(words::CLI_MAIL_SOME_NOT_IMPORTED.text_with(&[("count", &refused.len().to_string())]))
 }
 
 fn text(value: &Value) -> &str {

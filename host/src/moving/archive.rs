@@ -1,10 +1,12 @@
 //! An archive: items with facts and bytes, each with a hash, in one stream.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 
 use anyhow::{Context as _, bail, ensure};
-use serde::Serialize;
+use mail::{limits, words};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::Content;
 
 use super::tar::{self, Head};
@@ -53,21 +55,65 @@ impl Bytes<'_> {
     }
 }
 
-/// Writes an archive.
+/// The first item.
+pub(super) const FIRST: &str = "postroom";
+/// The last item of a part.
+pub(super) const MARK: &str = "mark";
+
+/// How far an archive is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extent {
+    /// Items.
+    pub(super) items: u64,
+    /// A hash over the hashes of all of them, in their order.
+    pub(super) all: [u8; 32],
+}
+
+impl Extent {
+    pub(super) const NOTHING: Self = Self {
+        items: 0,
+        all: [0; 32],
+    };
+
+    fn add(&mut self, hash: &blake3::Hash) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.all);
+        hasher.update(hash.as_bytes());
+        self.all = *hasher.finalize().as_bytes();
+        self.items += 1;
+    }
+}
+
+/// Where a part of an archive ends, and what comes behind it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct MarkFacts {
+    /// What stands before the mark.
+    pub(super) extent: Extent,
+    /// For whoever writes on; nobody else reads it.
+    pub(super) cursor: Value,
+}
+
+/// Writes an archive. It consists of parts, each a zstd stream of its own with a mark at its
+/// end: one that was cut short is gone on with behind the last whole part.
 pub(crate) struct Writer<W: Write> {
-    out: zstd::stream::write::Encoder<'static, W>,
-    items: u64,
-    all: blake3::Hasher,
+    /// `None` after an error: what is written then is no archive.
+    out: Option<zstd::stream::write::Encoder<'static, W>>,
+    extent: Extent,
+    /// Bytes in this part.
+    size: u64,
 }
 
 impl<W: Write> Writer<W> {
     pub(crate) fn new(out: W) -> anyhow::Result<Self> {
-        let mut out = zstd::stream::write::Encoder::new(out, LEVEL)?;
-        out.include_checksum(true)?;
+        Self::behind(out, Extent::NOTHING)
+    }
+
+    /// Goes on behind a part.
+    pub(super) fn behind(out: W, extent: Extent) -> anyhow::Result<Self> {
         Ok(Self {
-            out,
-            items: 0,
-            all: blake3::Hasher::new(),
+            out: Some(encoder(out)?),
+            extent,
+            size: 0,
         })
     }
 
@@ -90,8 +136,8 @@ impl<W: Write> Writer<W> {
             Ok(())
         })?;
         let hash = hasher.finalize();
-        self.all.update(hash.as_bytes());
-        self.items += 1;
+        self.extent.add(&hash);
+        self.size += bytes.size() + facts.len() as u64;
         let head = Head {
             path: path.to_owned(),
             size: bytes.size(),
@@ -101,19 +147,45 @@ impl<W: Write> Writer<W> {
             ]
             .into(),
         };
-        tar::write_head(&mut self.out, &head)?;
-        bytes.each(&mut |part| Ok(self.out.write_all(part)?))?;
-        tar::write_padding(&mut self.out, head.size)?;
+        let out = self.out.as_mut().context("the archive broke off before")?;
+        tar::write_head(out, &head)?;
+        bytes.each(&mut |part| Ok(out.write_all(part)?))?;
+        tar::write_padding(out, head.size)?;
+        Ok(())
+    }
+
+    /// Ends the part, where it is large enough.
+    pub(super) fn pass(&mut self, cursor: impl FnOnce() -> Value) -> anyhow::Result<()> {
+        if self.size < limits::ARCHIVE_PART {
+            return Ok(());
+        }
+        let facts = MarkFacts {
+            extent: self.extent,
+            cursor: cursor(),
+        };
+        self.put(MARK, &facts, &Bytes::Here(&[]))?;
+        let part = self.out.take().context("the archive broke off before")?;
+        let mut out = part.finish()?;
+        out.flush()?;
+        self.out = Some(encoder(out)?);
+        self.size = 0;
         Ok(())
     }
 
     /// Writes the end; without it an archive is not whole.
     pub(crate) fn finish(mut self) -> anyhow::Result<W> {
-        let all = self.all.finalize().to_hex().to_string();
-        self.put(END, &(self.items, all), &Bytes::Here(&[]))?;
-        tar::write_end(&mut self.out)?;
-        Ok(self.out.finish()?)
+        let extent = self.extent;
+        self.put(END, &extent, &Bytes::Here(&[]))?;
+        let mut out = self.out.context("the archive broke off before")?;
+        tar::write_end(&mut out)?;
+        Ok(out.finish()?)
     }
+}
+
+fn encoder<W: Write>(out: W) -> std::io::Result<zstd::stream::write::Encoder<'static, W>> {
+    let mut out = zstd::stream::write::Encoder::new(out, LEVEL)?;
+    out.include_checksum(true)?;
+    Ok(out)
 }
 
 fn begin_hash(path: &str, facts: &str) -> blake3::Hasher {
@@ -155,31 +227,47 @@ impl Item {
 
 /// Reads an archive.
 pub(crate) struct Reader<R: Read> {
-    input: zstd::stream::read::Decoder<'static, std::io::BufReader<R>>,
-    items: u64,
-    all: blake3::Hasher,
+    /// Without compression.
+    input: R,
+    extent: Extent,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> Reader<zstd::stream::read::Decoder<'static, BufReader<R>>> {
     pub(crate) fn new(input: R) -> anyhow::Result<Self> {
         Ok(Self {
             input: zstd::stream::read::Decoder::new(input)?,
-            items: 0,
-            all: blake3::Hasher::new(),
+            extent: Extent::NOTHING,
         })
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads one part, behind others.
+    pub(super) const fn behind(input: R, extent: Extent) -> Self {
+        Self { input, extent }
+    }
+
+    pub(super) const fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// Reads up to the end of the stream, where zstd has a checksum of its own.
+    pub(super) fn drain(&mut self) -> std::io::Result<u64> {
+        std::io::copy(&mut self.input, &mut std::io::sink())
     }
 
     /// The next item; its bytes must be read before the one behind it. `None`: the end, and all
     /// of it was right.
     pub(crate) fn next(&mut self) -> anyhow::Result<Option<Item>> {
-        let items = self.items;
-        let damaged = move || format!("the archive is damaged behind item {items}");
+        let extent = self.extent;
+        let damaged =
+            move || words::CLI_ARCHIVE_DAMAGED.text_with(&[("item", &extent.items.to_string())]);
         let head = tar::read_head(&mut self.input)
             .with_context(damaged)?
             .with_context(damaged)?;
         let mut facts = head.facts;
         let item = Item {
-            number: self.items + 1,
+            number: extent.items + 1,
             path: head.path,
             facts: facts.remove(FACTS).with_context(damaged)?,
             size: head.size,
@@ -188,15 +276,10 @@ impl<R: Read> Reader<R> {
         if item.path != END {
             return Ok(Some(item));
         }
-        let all = self.all.clone();
         self.read(&item, &mut |_| Ok(()))?;
-        let said: (u64, String) = item.facts()?;
-        ensure!(
-            said == (items, all.finalize().to_hex().to_string()),
-            "the archive has not all that belongs to it"
-        );
-        // Up to the end of the stream, where zstd has a checksum of its own.
-        std::io::copy(&mut self.input, &mut std::io::sink()).with_context(damaged)?;
+        let said: Extent = item.facts()?;
+        ensure!(said == extent, words::CLI_ARCHIVE_NOT_WHOLE.text());
+        self.drain().with_context(damaged)?;
         Ok(None)
     }
 
@@ -206,7 +289,7 @@ impl<R: Read> Reader<R> {
         item: &Item,
         visit: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let damaged = || format!("the archive is damaged at '{}'", item.path);
+        let damaged = || words::CLI_ARCHIVE_DAMAGED_AT.text_with(&[("path", &item.path)]);
         let mut hasher = begin_hash(&item.path, &item.facts);
         let mut buffer = vec![0; CHUNK];
         let mut left = item.size;
@@ -222,8 +305,7 @@ impl<R: Read> Reader<R> {
         if hash.to_hex().as_str() != item.hash {
             bail!("{}", damaged());
         }
-        self.all.update(hash.as_bytes());
-        self.items += 1;
+        self.extent.add(&hash);
         Ok(())
     }
 
@@ -231,9 +313,11 @@ impl<R: Read> Reader<R> {
     pub(crate) fn read_all(&mut self, item: &Item, most: u64) -> anyhow::Result<Vec<u8>> {
         ensure!(
             item.size <= most,
-            "'{}' has {} bytes, more than the {most} that are taken",
-            item.path,
-            item.size
+            words::CLI_ARCHIVE_ITEM.text_with(&[
+                ("path", &item.path),
+                ("bytes", &item.size.to_string()),
+                ("most", &most.to_string()),
+            ])
         );
         let mut bytes = Vec::new();
         self.read(item, &mut |part| {

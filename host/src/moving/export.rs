@@ -1,19 +1,23 @@
 //! From a domain to an archive.
 
+use std::cmp::Ordering;
 use std::io::Write;
+use std::ops::Range;
 
-use anyhow::Context as _;
-use mail::Access;
+use anyhow::{Context as _, ensure};
+use mail::{Access, DomainId, MailboxId, Uid, words};
 use routing::Owner as OptionOwner;
-use serde_json::json;
-use store::{Mailbox, Owner, QueueFilter, QueueRow, SHARED_ROOT, Source, Work};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{Mailbox, Message, Owner, QueueFilter, QueueId, QueueRow, SHARED_ROOT, Source, Work};
 
-use super::archive::{Bytes, Writer};
+use super::archive::{Bytes, Extent, FIRST, Writer};
 use super::domain::Subtree;
 use super::entries::{
     ArchiveFacts, FORMAT, KvFacts, MailboxFacts, MessageFacts, OwnerName, PersonFacts, QueueFacts,
     SettingFacts, StoredFacts, SubscriptionFacts,
 };
+use super::part::Part;
 use crate::intake::OptionWork;
 use crate::site::Site;
 
@@ -25,23 +29,101 @@ const WIDTH_MAX: u64 = 64 * PAGE as u64;
 /// Settings that belong to an import under way.
 pub(super) const IMPORT_SETTINGS: &[u8] = b"import/";
 
-/// Writes a domain, all of it. Blocks. What changes meanwhile is in it or not: set the domain
-/// `inactive` where it moves for good.
-pub(crate) fn export_domain(site: &Site, subtree: &Subtree, out: impl Write) -> anyhow::Result<()> {
+/// Where an export goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Resume {
+    /// What is there.
+    pub(crate) extent: Extent,
+    /// As the mark has it.
+    pub(crate) cursor: Value,
+}
+
+impl Resume {
+    /// Of the part that is there.
+    pub(crate) fn of(part: &Part) -> Self {
+        Self {
+            extent: part.extent,
+            cursor: part.cursor.clone(),
+        }
+    }
+
+    /// Reads what [`std::fmt::Display`] wrote.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+        let (extent, cursor) = serde_json::from_str(text)?;
+        Ok(Self { extent, cursor })
+    }
+}
+
+impl std::fmt::Display for Resume {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", json!((self.extent, &self.cursor)))
+    }
+}
+
+/// What was written last of what may be much. Ids: it is read by the server that wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    domain: DomainId,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Place {
+    Mail {
+        owner: Owner,
+        mailbox: MailboxId,
+        uid: Uid,
+        /// UIDs that the mailbox had when it was begun.
+        end: Uid,
+    },
+    Kv {
+        plugin: String,
+        key: Vec<u8>,
+    },
+    Queue(QueueId),
+}
+
+/// Writes a domain, all of it or what comes behind the part that is there. Blocks. What changes
+/// meanwhile is in it or not: set the domain `inactive` where it moves for good.
+///
+/// The directory stands at the begin of what is written now too: whoever came meanwhile is in it.
+pub(crate) fn export_domain(
+    site: &Site,
+    subtree: &Subtree,
+    resume: Option<Resume>,
+    out: impl Write,
+) -> anyhow::Result<()> {
+    let (extent, place) = match resume {
+        None => (Extent::NOTHING, None),
+        Some(resume) => {
+            let cursor: Cursor = serde_json::from_value(resume.cursor)?;
+            ensure!(
+                cursor.domain == subtree.domain.id,
+                words::CLI_EXPORT_OTHER.text_with(&[("name", subtree.domain.name.as_str())])
+            );
+            (resume.extent, Some(cursor.place))
+        }
+    };
     let mut export = Export {
         site,
         access: Access::system(subtree.domain.tenant()),
-        writer: Writer::new(out)?,
+        writer: Writer::behind(out, extent)?,
     };
-    export.begin("domain", subtree.domain.name.as_str())?;
+    if place.is_none() {
+        export.begin("domain", subtree.domain.name.as_str())?;
+    }
     export.directory(subtree)?;
-    export.plugins()?;
-    for (number, (owner, name)) in subtree.owners().enumerate() {
-        export.mailboxes(subtree, number, owner, &name)?;
+    if place.is_none() {
+        export.plugins()?;
+    }
+    if matches!(place, None | Some(Place::Mail { .. })) {
+        export.mail(subtree, place.as_ref())?;
     }
     export.subscriptions(subtree)?;
-    export.kv()?;
-    export.queue(subtree)?;
+    if !matches!(place, Some(Place::Queue(_))) {
+        export.kv(place.as_ref())?;
+    }
+    export.queue(subtree, place.as_ref())?;
     export.writer.finish()?.flush()?;
     Ok(())
 }
@@ -66,7 +148,7 @@ impl<W: Write> Export<'_, W> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: self.site.hostname.to_string(),
         };
-        self.writer.put("postroom", &facts, &Bytes::Here(&[]))
+        self.writer.put(FIRST, &facts, &Bytes::Here(&[]))
     }
 
     fn directory(&mut self, subtree: &Subtree) -> anyhow::Result<()> {
@@ -130,86 +212,90 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
-    fn mailboxes(
-        &mut self,
-        subtree: &Subtree,
-        number: usize,
-        owner: Owner,
-        name: &OwnerName,
-    ) -> anyhow::Result<()> {
-        for (mailbox, place) in own_mailboxes(self.site, &self.access, owner)?
-            .iter()
-            .zip(1..)
-        {
-            let folder = format!("mail/{number:04}-{}/{place:04}", name.address());
-            let rights = self.site.store.rights(&self.access, mailbox.id)?;
-            let rights = rights.into_iter().filter_map(|(person, rights)| {
-                Some((subtree.address_of(person)?, rights.to_string()))
-            });
-            let facts = MailboxFacts {
-                owner: name.clone(),
-                name: own_name(mailbox).to_owned(),
-                special_use: mailbox.special_use,
-                uid_validity: mailbox.status.uid_validity.0,
-                uid_next: mailbox.status.uid_next.0,
-                highest_modseq: mailbox.status.highest_modseq.0,
-                rights: rights.collect(),
-            };
-            let path = format!("{folder}/mailbox");
-            self.writer.put(&path, &facts, &Bytes::Here(&[]))?;
-            self.messages(mailbox, name, &folder)?;
+    /// All mailboxes in the order of ids, which nobody changes meanwhile, behind `place`.
+    fn mail(&mut self, subtree: &Subtree, place: Option<&Place>) -> anyhow::Result<()> {
+        let mut owners: Vec<_> = subtree.owners().collect();
+        owners.sort_by_key(|(owner, _)| *owner);
+        for (number, (owner, name)) in owners.iter().enumerate() {
+            let mut mailboxes = own_mailboxes(self.site, &self.access, *owner)?;
+            mailboxes.sort_by_key(|mailbox| mailbox.id);
+            for (mailbox, at) in mailboxes.iter().zip(1..) {
+                let begun = match place {
+                    Some(Place::Mail {
+                        owner: last,
+                        mailbox: begun,
+                        uid,
+                        end,
+                    }) => match (*last, *begun).cmp(&(*owner, mailbox.id)) {
+                        Ordering::Greater => continue,
+                        Ordering::Equal => Some((*uid, *end)),
+                        Ordering::Less => None,
+                    },
+                    _ => None,
+                };
+                let folder = format!("mail/{number:04}-{}/{at:04}", name.address());
+                if begun.is_none() {
+                    self.mailbox(subtree, mailbox, name, &folder)?;
+                }
+                let window = match begun {
+                    Some((uid, end)) => uid.0.saturating_add(1)..end.0,
+                    None => 1..mailbox.status.uid_next.0,
+                };
+                self.messages(mailbox, name, &folder, window)?;
+            }
         }
         Ok(())
     }
 
-    /// The messages of a mailbox, in windows of UIDs that fit how densely they lie.
+    fn mailbox(
+        &mut self,
+        subtree: &Subtree,
+        mailbox: &Mailbox,
+        name: &OwnerName,
+        folder: &str,
+    ) -> anyhow::Result<()> {
+        let rights = self.site.store.rights(&self.access, mailbox.id)?;
+        let rights = rights
+            .into_iter()
+            .filter_map(|(person, rights)| Some((subtree.address_of(person)?, rights.to_string())));
+        let facts = MailboxFacts {
+            owner: name.clone(),
+            name: own_name(mailbox).to_owned(),
+            special_use: mailbox.special_use,
+            uid_validity: mailbox.status.uid_validity.0,
+            uid_next: mailbox.status.uid_next.0,
+            highest_modseq: mailbox.status.highest_modseq.0,
+            rights: rights.collect(),
+        };
+        let path = format!("{folder}/mailbox");
+        self.writer.put(&path, &facts, &Bytes::Here(&[]))
+    }
+
+    /// The messages of a mailbox with these UIDs, in windows that fit how densely they lie. What
+    /// comes meanwhile has larger ones and is left out.
     pub(super) fn messages(
         &mut self,
         mailbox: &Mailbox,
         owner: &OwnerName,
         folder: &str,
+        uids: Range<u32>,
     ) -> anyhow::Result<()> {
-        let store = &self.site.store;
-        let mut from = 1_u64;
+        let mut from = u64::from(uids.start);
         let mut width = PAGE as u64;
-        // What comes meanwhile has larger UIDs and may be left out.
-        let end = u64::from(mailbox.status.uid_next.0);
+        let end = u64::from(uids.end);
         while from < end {
             let last = (from + width - 1).min(end - 1);
             let window = u32::try_from(from)?..=u32::try_from(last)?;
-            let rows = store.rows(&self.access, mailbox.id, window)?;
+            let rows = self.site.store.rows(&self.access, mailbox.id, window)?;
             for row in &rows {
-                let source = Source::Message(mailbox.id, row.uid);
-                let content = match store.content(&self.access, source) {
-                    Ok(content) => content,
-                    // Expunged meanwhile.
-                    Err(store::Error::NotFound) => continue,
-                    Err(error) => return Err(error.into()),
+                self.message(mailbox, owner, folder, row)?;
+                let place = Place::Mail {
+                    owner: mailbox.owner,
+                    mailbox: mailbox.id,
+                    uid: row.uid,
+                    end: Uid(uids.end),
                 };
-                let facts = StoredFacts {
-                    owner: owner.clone(),
-                    uid: row.uid.0,
-                    email: row.email.0,
-                    thread: row.thread.0,
-                    created: row.created.0,
-                    changed: row.changed.0,
-                    received: row.received,
-                    saved: row.saved,
-                    utf8: row.utf8,
-                    message: MessageFacts {
-                        mailbox: own_name(mailbox).to_owned(),
-                        label: String::new(),
-                        date: Some(row.internal_date),
-                        offset: row.internal_offset_minutes,
-                        flags: row.flags.names().map(str::to_owned).collect(),
-                        keywords: row.keywords.clone(),
-                        copy: 0,
-                    },
-                };
-                let path = format!("{folder}/{}.eml", row.uid.0);
-                self.writer
-                    .put(&path, &facts, &Bytes::Stored(&content))
-                    .with_context(|| format!("message {} of {}", row.uid.0, own_name(mailbox)))?;
+                self.pass(place)?;
             }
             from = last + 1;
             width = match rows.len() {
@@ -219,6 +305,52 @@ impl<W: Write> Export<'_, W> {
             };
         }
         Ok(())
+    }
+
+    /// Ends a part behind what was written last, where it is time.
+    fn pass(&mut self, place: Place) -> anyhow::Result<()> {
+        let domain = self.access.domain();
+        self.writer.pass(|| json!(Cursor { domain, place }))
+    }
+
+    fn message(
+        &mut self,
+        mailbox: &Mailbox,
+        owner: &OwnerName,
+        folder: &str,
+        row: &Message,
+    ) -> anyhow::Result<()> {
+        let source = Source::Message(mailbox.id, row.uid);
+        let content = match self.site.store.content(&self.access, source) {
+            Ok(content) => content,
+            // Expunged meanwhile.
+            Err(store::Error::NotFound) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let facts = StoredFacts {
+            owner: owner.clone(),
+            uid: row.uid.0,
+            email: row.email.0,
+            thread: row.thread.0,
+            created: row.created.0,
+            changed: row.changed.0,
+            received: row.received,
+            saved: row.saved,
+            utf8: row.utf8,
+            message: MessageFacts {
+                mailbox: own_name(mailbox).to_owned(),
+                label: String::new(),
+                date: Some(row.internal_date),
+                offset: row.internal_offset_minutes,
+                flags: row.flags.names().map(str::to_owned).collect(),
+                keywords: row.keywords.clone(),
+                copy: 0,
+            },
+        };
+        let path = format!("{folder}/{}.eml", row.uid.0);
+        self.writer
+            .put(&path, &facts, &Bytes::Stored(&content))
+            .with_context(|| format!("message {} of {}", row.uid.0, own_name(mailbox)))
     }
 
     fn subscriptions(&mut self, subtree: &Subtree) -> anyhow::Result<()> {
@@ -235,8 +367,11 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
-    fn kv(&mut self) -> anyhow::Result<()> {
-        let mut last: Option<(String, Vec<u8>)> = None;
+    fn kv(&mut self, place: Option<&Place>) -> anyhow::Result<()> {
+        let mut last = match place {
+            Some(Place::Kv { plugin, key }) => Some((plugin.clone(), key.clone())),
+            _ => None,
+        };
         let mut number = 0;
         loop {
             let after = last
@@ -256,12 +391,19 @@ impl<W: Write> Export<'_, W> {
                     expires: entry.expires,
                 };
                 self.writer.put(&path, &facts, &Bytes::Here(&entry.value))?;
+                let KvFacts { plugin, key, .. } = facts;
+                self.pass(Place::Kv { plugin, key })?;
             }
         }
     }
 
-    fn queue(&mut self, subtree: &Subtree) -> anyhow::Result<()> {
+    fn queue(&mut self, subtree: &Subtree, place: Option<&Place>) -> anyhow::Result<()> {
+        let after = match place {
+            Some(Place::Queue(id)) => Some(*id),
+            _ => None,
+        };
         let mut filter = QueueFilter {
+            after,
             max: PAGE,
             ..QueueFilter::default()
         };
@@ -278,9 +420,10 @@ impl<W: Write> Export<'_, W> {
                     Err(store::Error::NotFound) => continue,
                     Err(error) => return Err(error.into()),
                 };
-                let path = format!("queue/{}.eml", row.id);
+                let (id, path) = (row.id, format!("queue/{}.eml", row.id));
                 let facts = queue_facts(row, subtree);
                 self.writer.put(&path, &facts, &Bytes::Stored(&content))?;
+                self.pass(Place::Queue(id))?;
             }
         }
     }

@@ -1,13 +1,13 @@
 //! From an archive to a domain.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 use anyhow::{Context as _, bail, ensure};
 use directory::{AdminError, Change, DomainChanges, LookupError, NewDomain, Set, State};
 use mail::{
     Access, Domain, EmailId, Mailbox, ModSeq, PersonId, Principal, RecipientId, Tenant, ThreadId,
-    Uid, UidValidity,
+    Uid, UidValidity, limits, words,
 };
 use routing::Owner as OptionOwner;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use store::{
 };
 use tokio::runtime::Handle;
 
-use super::archive::{Item, Reader};
+use super::archive::{self, FIRST, Item, Reader};
 use super::domain;
 use super::entries::{
     ArchiveFacts, FORMAT, KvFacts, MailboxFacts, OwnerName, PersonFacts, QueueFacts, SettingFacts,
@@ -30,17 +30,6 @@ use crate::site::Site;
 
 /// In the domain: the number of the last item that is in.
 const MARK: &[u8] = b"import/mark";
-/// What one commit brings in at most.
-const BATCH_ITEMS: usize = 200;
-/// Bytes after which a commit is made.
-const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// The largest component.
-const COMPONENT: u64 = 64 * 1024 * 1024;
-/// The largest setting, as the store has them.
-const SETTING: u64 = 4 * 1024 * 1024;
-/// The largest value of a plugin, as the store has them.
-const VALUE: u64 = 256 * 1024;
-
 /// What an import brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Imported {
@@ -76,6 +65,7 @@ pub(crate) fn import_domain(
         bytes: 0,
         last: 0,
         owners: HashMap::new(),
+        people: BTreeSet::new(),
         imported: Imported {
             domain: name.to_string(),
             ..Imported::default()
@@ -91,22 +81,18 @@ pub(crate) fn import_domain(
 
 /// Reads the first item, and says what is wrong with an archive of another kind.
 pub(super) fn begin<R: Read>(reader: &mut Reader<R>, kind: &str) -> anyhow::Result<ArchiveFacts> {
-    let first = reader.next()?.context("the archive is empty")?;
-    ensure!(
-        first.path == "postroom",
-        "this is no archive of `postroom {kind} export`"
-    );
+    let none = || words::CLI_ARCHIVE_NONE.text_with(&[("kind", kind)]);
+    let first = reader.next()?.with_context(none)?;
+    ensure!(first.path == FIRST, none());
     let facts: ArchiveFacts = first.facts()?;
     reader.skip(&first)?;
     ensure!(
         facts.format <= FORMAT,
-        "the archive was made by postroom {}, which is newer than this one",
-        facts.version
+        words::CLI_ARCHIVE_NEWER.text_with(&[("version", &facts.version)])
     );
     ensure!(
         facts.kind == kind,
-        "this is an archive of kind '{}', and one of kind '{kind}' is wanted",
-        facts.kind
+        words::CLI_ARCHIVE_KIND.text_with(&[("found", &facts.kind), ("kind", kind)])
     );
     Ok(facts)
 }
@@ -126,15 +112,15 @@ fn claim(site: &Site, handle: &Handle, name: &Domain, id: &str) -> anyhow::Resul
     let key = claim_key(name);
     match site.store.setting(&HOST, &key)? {
         Some(known) if known == id.as_bytes() => return Ok(()),
-        Some(_) => bail!(ApiError::conflict(format!(
-            "another archive is on its way into {name}: go on with that one"
-        ))),
+        Some(_) => bail!(ApiError::conflict(
+            words::CLI_IMPORT_OTHER.text_with(&[("name", name.as_str())])
+        )),
         None => {}
     }
     match handle.block_on(site.directory.domain(name)) {
-        Ok(_) => bail!(ApiError::conflict(format!(
-            "{name} is here already: an archive makes a new domain"
-        ))),
+        Ok(_) => bail!(ApiError::conflict(
+            words::CLI_IMPORT_EXISTS.text_with(&[("name", name.as_str())])
+        )),
         Err(LookupError::NotFound(_)) => {}
         Err(error) => return Err(error.into()),
     }
@@ -164,6 +150,7 @@ struct Import<'a> {
     /// The last item of the batch.
     last: u64,
     owners: HashMap<String, Option<Owner>>,
+    people: BTreeSet<String>,
     imported: Imported,
 }
 
@@ -181,13 +168,13 @@ impl Import<'_> {
         }
         match kind {
             "plugins" => {
-                let bytes = reader.read_all(item, COMPONENT)?;
+                let bytes = reader.read_all(item, limits::IMPORT_COMPONENT)?;
                 self.component(bytes)
                     .with_context(|| format!("'{}'", item.path))
             }
             "settings" => {
                 let facts: SettingFacts = item.facts()?;
-                let value = reader.read_all(item, SETTING)?;
+                let value = reader.read_all(item, limits::IMPORT_SETTING)?;
                 // Which components are the domain's own was said when they were installed. How far
                 // an import is belongs to this one.
                 if facts.key == b"plugins/uploads" || facts.key == MARK {
@@ -195,6 +182,8 @@ impl Import<'_> {
                 }
                 self.bring(item, Brought::Setting(facts.key, value))
             }
+            // Only for who writes it on.
+            archive::MARK => reader.skip(item),
             "mail" if item.path.ends_with("/mailbox") => {
                 self.mailbox(item)?;
                 reader.skip(item)
@@ -208,7 +197,7 @@ impl Import<'_> {
                 let facts: KvFacts = item.facts()?;
                 let entry = KvEntry {
                     key: facts.key,
-                    value: reader.read_all(item, VALUE)?,
+                    value: reader.read_all(item, limits::IMPORT_VALUE)?,
                     expires: facts.expires,
                 };
                 self.bring(item, Brought::Kv(facts.plugin, entry))
@@ -253,7 +242,9 @@ impl Import<'_> {
                 }
                 // The address may be taken by something else.
                 ensure!(self.is_there(&mail), "{mail} is no person here");
-                self.imported.people += 1;
+                // An archive that was written in several tries has the directory several times.
+                self.people.insert(mail.key());
+                self.imported.people = self.people.len() as u64;
                 self.apply(Change::SetPasswordHashes(mail, hashes))?;
                 Ok(())
             }
@@ -287,10 +278,10 @@ impl Import<'_> {
         let home = self.site.directory.domain(address.domain());
         match self.handle.block_on(home) {
             Ok(home) if home.tenant() == tenant => Ok(()),
-            Ok(_) | Err(LookupError::NotFound(_)) => bail!(
-                "{address} is not in {}: the archive was not made by an export",
-                self.name
-            ),
+            Ok(_) | Err(LookupError::NotFound(_)) => bail!(words::CLI_IMPORT_FOREIGN.text_with(&[
+                ("address", &address.to_string()),
+                ("name", self.name.as_str())
+            ])),
             Err(error) => Err(error.into()),
         }
     }
@@ -504,7 +495,7 @@ impl Import<'_> {
         self.batch.extend(brought);
         self.bytes += item.waiting();
         self.last = item.number;
-        if self.batch.len() >= BATCH_ITEMS || self.bytes >= BATCH_BYTES {
+        if self.batch.len() >= limits::IMPORT_ITEMS || self.bytes >= limits::IMPORT_BYTES {
             self.flush()
                 .with_context(|| format!("up to '{}'", item.path))?;
         }
@@ -523,10 +514,9 @@ impl Import<'_> {
             after: self.last.to_string().into_bytes(),
         };
         match self.site.store.bring(&self.access()?, batch, mark).wait() {
-            Err(store::Error::Conflict) => bail!(ApiError::conflict(format!(
-                "another import of this archive into {} is under way: wait for it",
-                self.name
-            ))),
+            Err(store::Error::Conflict) => bail!(ApiError::conflict(
+                words::CLI_IMPORT_TWICE.text_with(&[("name", self.name.as_str())])
+            )),
             brought => brought?,
         }
         self.done = self.last;

@@ -9,6 +9,10 @@
 //! facts and bytes, and at the end one over all. It is written and read as it goes, in memory
 //! that does not grow with it.
 //!
+//! A domain is exported in parts, each with a mark at its end: an export that was interrupted goes
+//! on behind the last part that is whole in the file, and what was written is read again before it
+//! counts.
+//!
 //! A domain is imported in commits that each write down how far they reached; an import that was
 //! interrupted reads the archive again and goes on behind the last one. Until the end the domain
 //! is inactive: its mail is put off and nobody gets in.
@@ -21,6 +25,7 @@ mod domain;
 mod entries;
 mod export;
 mod import;
+mod part;
 mod person;
 mod pipe;
 mod tar;
@@ -28,7 +33,8 @@ mod tar;
 pub(crate) use archive::{Bytes as ArchiveBytes, Item, Reader, Writer};
 pub(crate) use domain::Subtree;
 pub(crate) use entries::MessageFacts;
-pub(crate) use export::export_domain;
+pub(crate) use export::{Resume, export_domain};
 pub(crate) use import::{Imported, import_domain};
+pub(crate) use part::{Begun, begun};
 pub(crate) use person::{export_person, import_person};
 pub(crate) use pipe::{PipeReader, PipeWriter, pipe};

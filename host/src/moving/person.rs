@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 use anyhow::{Context as _, bail};
 use directory::{DomainEntry, PersonEntry};
-use mail::Access;
+use mail::{Access, limits, words};
 use store::{Effect, Error, NewMessage, Owner, Pending, Place};
 
 use super::archive::{Item, Reader, Writer};
@@ -17,10 +17,6 @@ use crate::site::Site;
 
 /// Where it is kept what was imported; no plugin can have this name.
 const KEPT: &str = "postroom/import";
-/// How long a second run knows of the first.
-const KEPT_SECONDS: i64 = 365 * 24 * 3600;
-/// Commits under way.
-const AHEAD: usize = 64;
 
 /// Writes the mailboxes of a person, or the one of this name. Blocks.
 pub(crate) fn export_person(
@@ -40,7 +36,8 @@ pub(crate) fn export_person(
     let mailboxes = own_mailboxes(site, &export.access, Owner::Person(person.id))?;
     for (mailbox, number) in mailboxes.iter().zip(1..) {
         if only.is_none_or(|only| own_name(mailbox) == only) {
-            export.messages(mailbox, &name, &format!("mail/{number:04}"))?;
+            let uids = 1..mailbox.status.uid_next.0;
+            export.messages(mailbox, &name, &format!("mail/{number:04}"), uids)?;
         }
     }
     export.writer.finish()?.flush()?;
@@ -99,10 +96,8 @@ impl Import<'_> {
         let most = self.site.settings().config.limits.message_bytes;
         if item.size() > most {
             reader.skip(item)?;
-            let why = format!(
-                "it has {} bytes, more than limits.message_bytes",
-                item.size()
-            );
+            let bytes = item.size().to_string();
+            let why = words::CLI_IMPORT_SIZE.text_with(&[("bytes", &bytes)]);
             self.done.refused.push((facts.label, why));
             return Ok(());
         }
@@ -129,7 +124,7 @@ impl Import<'_> {
                 key: self.key(&facts, &hasher.finalize()),
                 expected: None,
                 value: Some(Vec::new()),
-                expires: Some(crate::site::now().plus_seconds(KEPT_SECONDS)),
+                expires: Some(crate::site::now().plus_seconds(limits::IMPORT_KNOWN_SECONDS)),
             },
             Effect::Append {
                 place: Place::Named(owner, facts.mailbox.clone()),
@@ -138,7 +133,7 @@ impl Import<'_> {
         ];
         let pending = store.commit(&self.access, store.operation_id(), effects);
         self.pending.push_back((facts.label, pending));
-        if self.pending.len() >= AHEAD {
+        if self.pending.len() >= limits::IMPORT_AHEAD {
             self.settle()?;
         }
         Ok(())
@@ -169,10 +164,11 @@ impl Import<'_> {
                     Owner::Domain => self.domain.name.to_string(),
                     _ => self.person.mail.to_string(),
                 };
-                bail!(
-                    "{whose} is over quota at '{label}', after {} messages: raise the quota and run the same command again, it goes on there",
-                    self.done.imported
-                );
+                bail!(words::CLI_IMPORT_QUOTA.help_with(&[
+                    ("whose", &whose),
+                    ("label", &label),
+                    ("count", &self.done.imported.to_string()),
+                ]));
             }
             Err(error) => return Err(error).with_context(|| format!("at '{label}'")),
         }

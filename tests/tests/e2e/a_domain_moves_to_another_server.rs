@@ -2,6 +2,7 @@
 //! flags and dates, plugins with their state, queue. An import that was interrupted goes on.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use postroom_tests::{Line, Server, eventually, python};
 use serde_json::Value;
@@ -163,6 +164,52 @@ fn an_interrupted_import_goes_on_and_is_no_domain_until_then() {
     let refused = to.postroom(&["domain", "import", &other]);
     assert_eq!(refused.code, 4, "{refused:?}");
     let imported = to.json(&["domain", "import", &shown]);
+    assert_eq!(imported["people"], 2, "{imported}");
+    assert_eq!(look(&to), look(&from));
+}
+
+/// Messages that each fill a good part of a part.
+const FILL_MUCH: &str = r#"
+import imaplib, ssl, sys
+client = imaplib.IMAP4_SSL("127.0.0.1", int(sys.argv[1]), ssl_context=ssl._create_unverified_context())
+client.login("ann@abc.test", "secret")
+for number in range(7):
+    text = f"Subject: {number}\r\n\r\n" + f"line {number} of many\r\n" * 200000
+    client.append("INBOX", "", None, text.encode())
+"#;
+
+#[test]
+fn an_interrupted_export_goes_on_behind_what_is_whole() {
+    let from = filled();
+    python(FILL_MUCH, &[&from.port("imaps")]).ok();
+    let at = |name: &str| from.path(name).display().to_string();
+    let first = from.json(&["domain", "export", "abc.test", &at("whole")]);
+    assert_eq!(first["kept_bytes"], 0, "{first}");
+    let whole = fs::read(at("whole")).expect("it is there");
+    let cut = &whole[..whole.len() * 3 / 4];
+    let mut damaged = cut.to_vec();
+    damaged[1000] ^= 1;
+    for (name, left, mode, is_kept) in [
+        ("again", cut, 0o600, true),
+        ("damaged", &damaged[..], 0o600, false),
+        // Who else might have written it?
+        ("open", cut, 0o644, false),
+        ("none", &b""[..], 0o600, false),
+        ("ready", &whole[..], 0o600, false),
+    ] {
+        let partial = at(&format!("{name}.partial"));
+        fs::write(&partial, left).expect("the folder is ours");
+        fs::set_permissions(&partial, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let said = from.json(&["domain", "export", "abc.test", &at(name)]);
+        let kept = said["kept_bytes"].as_u64().expect("a number");
+        assert_eq!(kept > 0, is_kept, "{name}: {said}");
+        assert!(!fs::exists(&partial).expect("the folder is ours"), "{name}");
+        if is_kept {
+            assert!(kept < cut.len() as u64, "{said}");
+        }
+    }
+    let to = Server::start();
+    let imported = to.json(&["domain", "import", &at("again")]);
     assert_eq!(imported["people"], 2, "{imported}");
     assert_eq!(look(&to), look(&from));
 }

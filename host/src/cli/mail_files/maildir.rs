@@ -5,16 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, ensure};
-use mail::Timestamp;
+use mail::{Timestamp, limits, words};
 
 use super::beneath::Folder;
-use super::{MESSAGE_MAX, Sink, header_date};
+use super::{Sink, header_date};
 use crate::moving::MessageFacts;
-
-/// Folders below folders.
-const LEVELS_MAX: usize = 32;
-/// The longest list of keywords.
-const KEYWORDS_MAX: u64 = 64 * 1024;
 
 /// A Maildir with everything below it.
 #[derive(Debug)]
@@ -32,8 +27,7 @@ impl Maildir {
         let root = Folder::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         ensure!(
             is_maildir(&root, Path::new("")),
-            "{} is no Maildir: it has no folder 'cur' or 'new'",
-            path.display()
+            words::CLI_MAILDIR_NONE.text_with(&[("folder", &path.display().to_string())])
         );
         let below = top.clone();
         let mut maildir = Self {
@@ -86,8 +80,8 @@ impl Maildir {
     fn find(&mut self, path: &Path, above: Option<&str>, level: usize) -> anyhow::Result<()> {
         let shown = self.shown(path);
         ensure!(
-            level <= LEVELS_MAX,
-            "{shown} has too many levels of folders"
+            level <= limits::MAILDIR_LEVELS,
+            words::CLI_MAILDIR_LEVELS.text_with(&[("folder", &shown)])
         );
         let names = self.root.names(path);
         for entry in names.with_context(|| format!("cannot read {shown}"))? {
@@ -129,7 +123,9 @@ fn keywords(root: &Folder, folder: &Path) -> Vec<(char, String)> {
     let mut text = String::new();
     if let Ok(file) = root.file(&folder.join("dovecot-keywords")) {
         // What cannot be read has no names.
-        let _ = file.take(KEYWORDS_MAX).read_to_string(&mut text);
+        let _ = file
+            .take(limits::MAILDIR_KEYWORDS)
+            .read_to_string(&mut text);
     }
     let line = |line: &str| {
         let (number, keyword) = line.split_once(' ')?;
@@ -151,7 +147,7 @@ fn take(
         Ok(Some(read)) => read,
         // Moved by whoever uses the Maildir meanwhile: it is there under another name.
         Ok(None) => {
-            sink.skip(label, "it went away while it was read");
+            sink.skip(label, words::CLI_MAIL_FILE_GONE.text());
             return Ok(());
         }
         Err(error) => {
@@ -211,9 +207,13 @@ fn read(root: &Folder, path: &Path) -> anyhow::Result<Option<(Vec<u8>, Option<Sy
         opened => opened?,
     };
     let meta = file.metadata()?;
-    ensure!(meta.len() > 0, "it is empty");
-    ensure!(meta.len() <= MESSAGE_MAX, "it is too large");
+    ensure!(meta.len() > 0, words::CLI_MAIL_FILE_EMPTY.text());
+    ensure!(
+        meta.len() <= limits::MAIL_FILE_MESSAGE,
+        words::CLI_MAIL_FILE_LARGE.text()
+    );
     let mut bytes = Vec::new();
-    file.take(MESSAGE_MAX + 1).read_to_end(&mut bytes)?;
+    file.take(limits::MAIL_FILE_MESSAGE + 1)
+        .read_to_end(&mut bytes)?;
     Ok(Some((bytes, meta.modified().ok())))
 }

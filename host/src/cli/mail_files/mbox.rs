@@ -5,10 +5,10 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mail::Timestamp;
+use mail::{Timestamp, limits, words};
 use time::{Date, Month, OffsetDateTime, Time};
 
-use super::{MESSAGE_MAX, Sink, beneath, header, header_date};
+use super::{Sink, beneath, header, header_date};
 use crate::moving::MessageFacts;
 
 /// Fields that programs keep the state of a message in; they are no part of it.
@@ -85,7 +85,7 @@ impl Mbox {
                 (None, Some(message)) => message.push(unquoted(&line)),
                 (None, None) if after_blank => {}
                 (None, None) => {
-                    anyhow::bail!("{shown} is no mbox: it does not begin with a 'From ' line");
+                    anyhow::bail!(words::CLI_MBOX_NONE.text_with(&[("file", &shown)]));
                 }
             }
         }
@@ -112,7 +112,7 @@ impl Current {
     }
 
     fn push(&mut self, line: &[u8]) {
-        if self.bytes.len() as u64 + line.len() as u64 > MESSAGE_MAX {
+        if self.bytes.len() as u64 + line.len() as u64 > limits::MAIL_FILE_MESSAGE {
             self.is_too_large = true;
             self.bytes.clear();
         }
@@ -123,7 +123,7 @@ impl Current {
 
     fn end(mut self, mailbox: &str, sink: &mut Sink<'_>) -> anyhow::Result<()> {
         if self.is_too_large {
-            sink.skip(self.label, "it is too large");
+            sink.skip(self.label, words::CLI_MAIL_FILE_LARGE.text());
             return Ok(());
         }
         // The empty line before the next `From ` belongs to the mbox.
@@ -134,7 +134,7 @@ impl Current {
             }
         }
         if self.bytes.iter().all(u8::is_ascii_whitespace) {
-            sink.skip(self.label, "it is empty");
+            sink.skip(self.label, words::CLI_MAIL_FILE_EMPTY.text());
             return Ok(());
         }
         let value = |name| header(&self.bytes, name).unwrap_or_default();

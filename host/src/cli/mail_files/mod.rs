@@ -17,7 +17,7 @@ mod out;
 use std::collections::HashMap;
 
 use anyhow::{Context as _, bail};
-use mail::Timestamp;
+use mail::{Timestamp, words};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -26,9 +26,6 @@ use super::args::MailFiles;
 use crate::moving::{ArchiveBytes, MessageFacts, Writer};
 
 pub(super) use out::Target;
-
-/// The largest message that is read: it is in memory once.
-const MESSAGE_MAX: u64 = 512 * 1024 * 1024;
 
 /// What could not be read: name and reason.
 pub(super) type Skipped = Vec<(String, String)>;
@@ -46,7 +43,7 @@ impl Source {
         match (&files.maildir, &files.mbox) {
             (Some(path), None) => Ok(Self::Maildir(maildir::Maildir::open(path, mailbox)?)),
             (None, Some(path)) => Ok(Self::Mbox(mbox::Mbox::open(path, mailbox)?)),
-            _ => bail!("name one of --maildir and --mbox"),
+            _ => bail!(words::CLI_MAIL_FILES.text()),
         }
     }
 

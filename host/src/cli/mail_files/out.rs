@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use imap::MailboxName;
-use mail::Timestamp;
+use mail::{Timestamp, limits, words};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{MESSAGE_MAX, MailFiles};
+use super::MailFiles;
 use crate::moving::{Item, MessageFacts, Reader};
 
 /// Letters for keywords in the names of files.
@@ -48,8 +48,7 @@ impl Target {
                         .is_none();
                 ensure!(
                     is_empty,
-                    "{} is there already and not empty: name a new folder",
-                    path.display()
+                    words::CLI_MAILDIR_THERE.text_with(&[("folder", &path.display().to_string())])
                 );
                 make_folder(path)?;
                 Ok(Self::Maildir {
@@ -63,7 +62,7 @@ impl Target {
                     new_file(path).with_context(|| format!("cannot make {}", path.display()))?;
                 Ok(Self::Mbox(BufWriter::new(file)))
             }
-            _ => bail!("name one of --maildir and --mbox"),
+            _ => bail!(words::CLI_MAIL_FILES.text()),
         }
     }
 
@@ -74,7 +73,7 @@ impl Target {
         item: &Item,
     ) -> anyhow::Result<()> {
         let facts: MessageFacts = item.facts()?;
-        let bytes = reader.read_all(item, MESSAGE_MAX)?;
+        let bytes = reader.read_all(item, limits::MAIL_FILE_MESSAGE)?;
         match self {
             Self::Maildir {
                 path,
