@@ -12,7 +12,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use mail::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use mail::{EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity, Uids};
 use sasl::Credentials;
 
 use crate::{Flags, Keywords, MailboxName, Shape, TextKey};
@@ -85,6 +85,19 @@ pub enum Ask {
         /// The highest change the session knows of.
         since: ModSeq,
     },
+    /// The rows of messages, at most [`ROWS_BATCH`] of them. Wants [`Answer::Rows`].
+    Rows {
+        /// The selected mailbox.
+        mailbox: MailboxId,
+        /// Ascending.
+        uids: Vec<Uid>,
+    },
+    /// Which messages are not seen, and which are marked `\\Deleted`: what most searches want to
+    /// know, without a row of each. Wants [`Answer::Marked`].
+    Marked {
+        /// The selected mailbox.
+        mailbox: MailboxId,
+    },
     /// Open messages for reading, at most [`OPEN_BATCH`] of them. Wants [`Answer::Opened`].
     ///
     /// What is opened for its bytes stays readable by [`SendMessage`] until the next `Open`,
@@ -92,8 +105,8 @@ pub enum Ask {
     Open {
         /// The selected mailbox.
         mailbox: MailboxId,
-        /// Ascending by UID; the lasting id is what a shape may be kept by.
-        messages: Vec<(Uid, EmailId)>,
+        /// Ascending.
+        uids: Vec<Uid>,
         /// How much of each message must be looked at.
         depth: Depth,
         /// What comes after.
@@ -165,6 +178,8 @@ pub enum Ask {
     AppendFinish,
 }
 
+/// Messages in one [`Ask::Rows`].
+pub const ROWS_BATCH: usize = 1024;
 /// Messages in one [`Ask::Open`].
 pub const OPEN_BATCH: usize = 16;
 /// Messages in one [`Ask::SearchText`].
@@ -185,6 +200,10 @@ pub enum Answer {
     Selected(Selected),
     /// What changed.
     Changes(Changes),
+    /// The rows of the messages that are there, ascending. What is not among them is gone.
+    Rows(Vec<Row>),
+    /// Messages by what is set on them, as they are now.
+    Marked(Marked),
     /// The messages that could be opened, ascending. What is not among them is gone.
     Opened(Vec<Opened>),
     /// For each message that is still there, one verdict a key, in the order of the keys.
@@ -348,10 +367,23 @@ pub struct Selected {
     pub uid_validity: UidValidity,
     /// The next UID.
     pub uid_next: Uid,
-    /// The highest change in `rows`.
+    /// The highest change up to this moment.
     pub modseq: ModSeq,
-    /// All messages, ascending by UID.
-    pub rows: Vec<Row>,
+    /// The messages.
+    pub uids: Uids,
+    /// The first of them without `\Seen`.
+    pub first_unseen: Option<Uid>,
+    /// Keywords in use.
+    pub keywords: Keywords,
+}
+
+/// The answer to [`Ask::Marked`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Marked {
+    /// Messages without `\Seen`.
+    pub unseen: Uids,
+    /// Messages with `\Deleted`.
+    pub deleted: Uids,
 }
 
 /// What changed in the selected mailbox.
@@ -363,9 +395,9 @@ pub struct Changes {
     pub rows: Vec<Row>,
     /// UIDs expunged since. May name more than the session ever knew.
     pub expunged: Vec<Uid>,
-    /// Where the store cannot tell all that was expunged since: every UID there is, ascending.
-    /// What is not among them is gone.
-    pub existing: Option<Vec<Uid>>,
+    /// Where the store cannot tell all that was expunged since: every UID there is. What is not
+    /// among them is gone.
+    pub existing: Option<Uids>,
     /// The mailbox itself is gone, or this person may no longer read it.
     pub gone: bool,
 }
@@ -381,6 +413,17 @@ pub struct FlagChange {
     pub flags: Flags,
     /// Keywords, all of them.
     pub keywords: Keywords,
+}
+
+impl From<&Row> for FlagChange {
+    fn from(row: &Row) -> Self {
+        Self {
+            uid: row.uid,
+            modseq: row.modseq,
+            flags: row.flags,
+            keywords: row.keywords.clone(),
+        }
+    }
 }
 
 /// The answer to [`Ask::StoreFlags`].
@@ -408,8 +451,8 @@ pub struct QuotaStatus {
 /// A message that was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// Which.
-    pub uid: Uid,
+    /// Which, and what stands beside its bytes.
+    pub row: Row,
     /// Its outline, where [`Depth::Header`] or [`Depth::Parts`] was asked for.
     pub shape: Option<Arc<Shape>>,
 }

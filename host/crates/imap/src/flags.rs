@@ -106,8 +106,8 @@ impl fmt::Display for Keyword {
     }
 }
 
-/// The keywords of one message, each once. One word in memory when there are none, because a
-/// session holds one for each message of its mailbox.
+/// The keywords of one message, each once. One word in memory when there are none, as with most
+/// messages.
 #[derive(Debug, Clone, Default)]
 pub struct Keywords(Option<Arc<Vec<Keyword>>>);
 

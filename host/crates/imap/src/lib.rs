@@ -35,7 +35,6 @@ mod name;
 mod output;
 mod parse;
 mod pattern;
-mod rows;
 mod search;
 mod section;
 mod sequence;

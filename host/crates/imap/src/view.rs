@@ -1,19 +1,21 @@
 //! The selected mailbox as this client sees it.
 //!
-//! A message sequence number is a position in `rows`, and means to the client what it meant when
-//! it was last told. So a row that is gone from the mailbox stays here, marked, until its
+//! A message sequence number is a position in `uids`, and means to the client what it meant when
+//! it was last told. So a message that is gone from the mailbox stays here, marked, until its
 //! EXPUNGE may be written; and everything told is made here: [`View::updates`] gives EXPUNGE,
 //! EXISTS and FETCH in the one order that keeps both sides counting alike.
 //!
+//! Of messages it has their UIDs alone, as runs: a mailbox of a million takes no more memory and
+//! no longer to open than one of a thousand. Rows are asked for by the commands that need them.
+//!
 //! It knows nothing of commands; it is told what changed and whether EXPUNGE may be reported.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{MailboxId, ModSeq, Uid};
+use mail::{MailboxId, ModSeq, Uid, Uids};
 
 use crate::ask::{Changes, FlagChange, Mode, Selected};
 use crate::output::Output;
-use crate::rows::Rows;
 use crate::sequence::UidList;
 use crate::{Flags, Keyword, Keywords};
 
@@ -30,13 +32,15 @@ pub(crate) enum Expunges {
 pub(crate) struct View {
     pub(crate) mailbox: MailboxId,
     pub(crate) mode: Mode,
-    /// The highest change that is in `rows`.
+    /// The highest change that is known.
     pub(crate) modseq: ModSeq,
-    rows: Rows,
-    /// Gone from the mailbox, still in `rows`.
+    uids: Uids,
+    /// Gone from the mailbox, still in `uids`.
     gone: BTreeSet<Uid>,
     /// Flags changed by others, not yet told.
-    changed: BTreeSet<Uid>,
+    changed: BTreeMap<Uid, FlagChange>,
+    /// Flags that the client was told of before it was looked for changes: they are no news.
+    known: BTreeSet<(ModSeq, Uid)>,
     /// How many messages the client was told of.
     told: usize,
     /// Keywords the client was told of.
@@ -54,7 +58,7 @@ pub(crate) struct Updates {
     exists: Option<usize>,
     /// New keywords came up.
     flags: bool,
-    fetches: Vec<Uid>,
+    fetches: Vec<FlagChange>,
     /// How far [`Updates::write`] has come.
     written: usize,
 }
@@ -65,17 +69,15 @@ impl View {
             mailbox: selected.mailbox,
             mode: selected.mode,
             modseq: selected.modseq,
-            told: selected.rows.len(),
-            rows: Rows::new(selected.rows),
+            told: selected.uids.len(),
+            uids: selected.uids,
             gone: BTreeSet::new(),
-            changed: BTreeSet::new(),
+            changed: BTreeMap::new(),
+            known: BTreeSet::new(),
             keywords: Vec::new(),
             modseqs: false,
         };
-        for position in 0..view.rows.len() {
-            let keywords = view.rows[position].keywords.clone();
-            view.learn(&keywords);
-        }
+        view.learn(&selected.keywords);
         view
     }
 
@@ -89,8 +91,9 @@ impl View {
         self.modseqs
     }
 
-    pub(crate) const fn rows(&self) -> &Rows {
-        &self.rows
+    /// The messages, in the order of their numbers.
+    pub(crate) const fn uids(&self) -> &Uids {
+        &self.uids
     }
 
     pub(crate) fn keywords(&self) -> &[Keyword] {
@@ -104,44 +107,31 @@ impl View {
 
     /// The position of a message.
     pub(crate) fn position(&self, uid: Uid) -> Option<usize> {
-        self.rows.position(uid)
-    }
-
-    /// The number of the first message that was not seen.
-    pub(crate) fn first_unseen(&self) -> Option<usize> {
-        self.rows
-            .iter()
-            .position(|row| !row.flags.contains(Flags::SEEN))
-            .map(|position| position + 1)
+        self.uids.position(uid)
     }
 
     /// What others did, or what came in.
     pub(crate) fn apply(&mut self, changes: Changes) {
         self.modseq = self.modseq.max(changes.modseq);
-        for row in changes.rows {
-            match self.position(row.uid) {
-                Some(position) => {
-                    let known = self.rows.at_mut(position);
-                    let same = (known.flags, &known.keywords) == (row.flags, &row.keywords);
-                    // To and fro between two looks: the sequence is news all the same.
-                    if !same || self.modseqs && known.modseq != row.modseq {
-                        self.changed.insert(row.uid);
-                    }
-                    *known = row;
-                }
+        for row in &changes.rows {
+            if !self.uids.contains(row.uid) {
                 // UIDs ascend, so what is new is behind all that is known. Anything else would
-                // move numbers that the client knows.
-                None if self.rows.last().is_none_or(|last| last.uid < row.uid) => {
-                    self.rows.push(row);
-                }
-                None => {}
+                // move numbers that the client knows, and is left out.
+                self.uids.push(row.uid);
+            } else if self.known.contains(&(row.modseq, row.uid)) {
+                self.changed.remove(&row.uid);
+            } else {
+                self.changed.insert(row.uid, row.into());
             }
         }
+        let next = ModSeq(self.modseq.0.saturating_add(1));
+        self.known = self.known.split_off(&(next, Uid(0)));
         self.mark_gone(&changes.expunged);
         if let Some(existing) = changes.existing {
-            let uids = self.rows.iter().map(|row| row.uid);
-            let gone: Vec<Uid> = uids
-                .filter(|uid| existing.binary_search(uid).is_err())
+            let gone: Vec<Uid> = self
+                .uids
+                .iter()
+                .filter(|uid| !existing.contains(*uid))
                 .collect();
             self.mark_gone(&gone);
         }
@@ -150,25 +140,34 @@ impl View {
     /// Messages were expunged.
     pub(crate) fn mark_gone(&mut self, uids: &[Uid]) {
         for &uid in uids {
-            if self.position(uid).is_some() {
+            if self.uids.contains(uid) {
                 self.gone.insert(uid);
             }
         }
     }
 
-    /// Flags changed by this session, which tells the client itself.
+    /// Flags changed by this session, which tells the client itself or was told by it.
     pub(crate) fn set_flags(&mut self, change: &FlagChange) {
-        if let Some(position) = self.position(change.uid) {
-            let row = self.rows.at_mut(position);
-            row.flags = change.flags;
-            row.keywords = change.keywords.clone();
-            row.modseq = change.modseq;
+        self.know(change);
+        // What others did before is still to be told, as it is now.
+        if let Some(untold) = self.changed.get_mut(&change.uid) {
+            untold.clone_from(change);
         }
     }
 
     /// The client was told the flags of a message by other means.
-    pub(crate) fn flags_told(&mut self, uid: Uid) {
-        self.changed.remove(&uid);
+    pub(crate) fn flags_told(&mut self, told: &FlagChange) {
+        self.know(told);
+        let is_over = |untold: &FlagChange| untold.modseq <= told.modseq;
+        if self.changed.get(&told.uid).is_some_and(is_over) {
+            self.changed.remove(&told.uid);
+        }
+    }
+
+    fn know(&mut self, flags: &FlagChange) {
+        if flags.modseq > self.modseq {
+            self.known.insert((flags.modseq, flags.uid));
+        }
     }
 
     /// Makes sure the client is told of these keywords before it sees them.
@@ -182,63 +181,68 @@ impl View {
         self.keywords.len() > before
     }
 
-    /// Takes what is to be told; the rows that leave are gone from here on.
+    /// Takes what is to be told; the messages that leave are gone from here on.
     pub(crate) fn updates(&mut self, expunges: Expunges) -> Updates {
         let mut updates = Updates::default();
         if expunges == Expunges::Told && !self.gone.is_empty() {
             let gone = std::mem::take(&mut self.gone);
-            let positions: Vec<usize> = gone.iter().filter_map(|uid| self.position(*uid)).collect();
+            let positions = gone.iter().filter_map(|uid| self.position(*uid));
             // What the client was never told of, it need not be told to forget.
-            let told = positions.iter().take_while(|at| **at < self.told);
+            let told = positions.take_while(|at| *at < self.told);
             let numbers = told.enumerate().map(|(before, at)| at - before + 1);
             updates.expunges.extend(numbers);
-            self.rows.remove(&positions);
-            self.changed.retain(|uid| !gone.contains(uid));
+            self.changed.retain(|uid, _| !gone.contains(uid));
+            self.uids.remove(&gone.into_iter().collect::<Vec<_>>());
             self.told -= updates.expunges.len();
         }
-        if self.told != self.rows.len() {
-            self.told = self.rows.len();
+        if self.told != self.uids.len() {
+            self.told = self.uids.len();
             updates.exists = Some(self.told);
         }
-        updates.fetches = std::mem::take(&mut self.changed).into_iter().collect();
-        for position in 0..updates.fetches.len() {
-            let keywords = self
-                .position(updates.fetches[position])
-                .map(|at| self.rows[at].keywords.clone());
-            updates.flags |= keywords.is_some_and(|keywords| self.learn(&keywords));
+        updates.fetches = std::mem::take(&mut self.changed).into_values().collect();
+        for change in &updates.fetches {
+            updates.flags |= self.learn(&change.keywords);
         }
         updates
     }
 
     /// `* n FETCH (UID u FLAGS (…))`. The UID always comes along: a client may be waiting with
     /// UID commands only (RFC 3501 §6.4.8).
-    pub(crate) fn write_flags(&self, position: usize, out: &mut Output) {
-        let row = &self.rows[position];
-        out.text("* ");
-        out.number(position + 1);
-        out.text(" FETCH (UID ");
-        out.number(row.uid.0);
+    pub(crate) fn write_flags(&self, flags: &FlagChange, out: &mut Output) {
+        if !self.begin_fetch(flags.uid, out) {
+            return;
+        }
         out.text(" FLAGS ");
-        out.flags(row.flags, &row.keywords);
+        out.flags(flags.flags, &flags.keywords);
         if self.modseqs {
             out.text(" ");
-            out.modseq(row.modseq);
+            out.modseq(flags.modseq);
         }
         out.text(")");
         out.end();
     }
 
     /// `* n FETCH (UID u MODSEQ (m))`, for those who want no flags (RFC 7162 §3.1.3).
-    pub(crate) fn write_modseq(&self, position: usize, out: &mut Output) {
-        let row = &self.rows[position];
+    pub(crate) fn write_modseq(&self, flags: &FlagChange, out: &mut Output) {
+        if !self.begin_fetch(flags.uid, out) {
+            return;
+        }
+        out.text(" ");
+        out.modseq(flags.modseq);
+        out.text(")");
+        out.end();
+    }
+
+    /// `* n FETCH (UID u`, for a message that has a number.
+    fn begin_fetch(&self, uid: Uid, out: &mut Output) -> bool {
+        let Some(position) = self.position(uid) else {
+            return false;
+        };
         out.text("* ");
         out.number(position + 1);
         out.text(" FETCH (UID ");
-        out.number(row.uid.0);
-        out.text(" ");
-        out.modseq(row.modseq);
-        out.text(")");
-        out.end();
+        out.number(uid.0);
+        true
     }
 
     /// `* FLAGS (…)`: the flags in use.
@@ -278,13 +282,11 @@ impl Updates {
         if std::mem::take(&mut self.flags) {
             view.write_known_flags(out);
         }
-        while let Some(&uid) = self.fetches.get(self.written - self.expunges.len()) {
+        while let Some(flags) = self.fetches.get(self.written - self.expunges.len()) {
             if out.is_full() {
                 return false;
             }
-            if let Some(position) = view.position(uid) {
-                view.write_flags(position, out);
-            }
+            view.write_flags(flags, out);
             self.written += 1;
         }
         true
@@ -293,15 +295,15 @@ impl Updates {
 
 impl UidList for View {
     fn count(&self) -> usize {
-        self.rows.len()
+        self.uids.len()
     }
 
     fn uid(&self, position: usize) -> u32 {
-        self.rows[position].uid.0
+        self.uids.at(position).0
     }
 
     fn first_not_below(&self, uid: u32) -> usize {
-        self.rows.first_not_below(uid)
+        self.uids.first_not_below(Uid(uid))
     }
 }
 

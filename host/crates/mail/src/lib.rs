@@ -24,6 +24,7 @@ mod session;
 mod status;
 mod time;
 pub mod trace;
+mod uids;
 pub mod words;
 
 pub use access::{Access, Principal, Tenant};
@@ -40,3 +41,4 @@ pub use secret::Secret;
 pub use session::{CloseReason, Session, Step, Transport};
 pub use status::{Class, EnhancedStatus, Reply, ReplyCode, StatusError};
 pub use time::Timestamp;
+pub use uids::Uids;

@@ -110,7 +110,7 @@ fn mailbox(path: &Path) {
         let appended = store.append(&access, store.operation_id(), place(), messages.collect());
         appended.wait().expect("appended")
     };
-    println!("messages  append  +flag  expunge  status  changes  deleted  rows-all");
+    println!("messages  append  +flag  expunge  status  changes  deleted  survey  rows-all");
     let mut next = 1_u32;
     // The first message keeps the body's bytes in the store: the others name its content.
     let mut there = append(1, &piece).len();
@@ -160,9 +160,10 @@ fn mailbox(path: &Path) {
             drop(store.changes_since(&access, inbox, since).expect("changes"));
         });
         let deleted = median(|| drop(store.deleted(&access, inbox).expect("deleted")));
+        let survey = median(|| drop(store.survey(&access, inbox).expect("a survey")));
         let all = once(|| drop(store.rows(&access, inbox, 1..=u32::MAX).expect("rows")));
         println!(
-            "{target:>8} {appended:>7} {flagged:>6} {expunged:>8} {status:>7} {changes:>8} {deleted:>8} {all:>9}"
+            "{target:>8} {appended:>7} {flagged:>6} {expunged:>8} {status:>7} {changes:>8} {deleted:>8} {survey:>7} {all:>9}"
         );
     }
     store.close().expect("closed");

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use mail::{BodyId, DomainId, MailboxId, ModSeq, PersonId};
 
 use crate::engine::names;
+use crate::engine::presence::{Block, BlockRow, block_of};
 use crate::keys::{self, Table};
 use crate::rows::{
     BodyAtRow, BodyRow, ContentRow, DepthRow, ExtentRow, KvRow, MailboxRow, MessageRow, WorkRow,
@@ -46,6 +47,7 @@ const TABLES: &[(Table, &str)] = &[
     (Table::Member, "member"),
     (Table::TraceBy, "trace-by"),
     (Table::ContentKey, "content-key"),
+    (Table::Presence, "presence"),
     (Table::Feed, "feed"),
     (Table::FeedAt, "feed-at"),
     (Table::FeedGone, "feed-gone"),
@@ -255,9 +257,12 @@ impl<'a> Audit<'a, '_> {
         named: &mut HashMap<u64, u32>,
     ) -> Result<HashMap<MailboxId, Counted>> {
         let mut boxes: HashMap<MailboxId, Counted> = HashMap::new();
+        let mut blocks: HashMap<(MailboxId, u32), Block> = HashMap::new();
         self.table(domain, Table::Message, |audit, key, value| {
             let (id, uid) = (MailboxId(keys::number_of(&key[9..])), keys::uid_of(key));
             let row: MessageRow = decode(value)?;
+            let block = blocks.entry((id, block_of(uid))).or_default();
+            block.note(uid, Some(row.flags));
             let counted = boxes.entry(id).or_default();
             counted.messages += 1;
             counted.unseen += u32::from(!row.flags.contains(Flags::SEEN));
@@ -284,7 +289,27 @@ impl<'a> Audit<'a, '_> {
                 .expunged += 1;
             Ok(())
         })?;
+        self.presence(domain, &blocks)?;
         Ok(boxes)
+    }
+
+    /// A block that is not there is made when its mailbox is opened; one that is there is right.
+    fn presence(
+        &mut self,
+        domain: DomainId,
+        blocks: &HashMap<(MailboxId, u32), Block>,
+    ) -> Result<()> {
+        self.table(domain, Table::Presence, |audit, key, value| {
+            let id = MailboxId(keys::number_of(&key[9..]));
+            let number = keys::uid_of(key).0;
+            let says: Block = decode::<BlockRow>(value)?.into();
+            if blocks.get(&(id, number)) != Some(&says) {
+                let what =
+                    format!("{domain}, mailbox {id}: block {number} is not as its messages are");
+                audit.found.problem("index", what);
+            }
+            Ok(())
+        })
     }
 
     fn queue(

@@ -31,6 +31,7 @@ pub(crate) enum Table {
     Operation = 15,
     Member = 16,
     ContentKey = 17,
+    Presence = 18,
     Feed = 24,
     FeedAt = 25,
     FeedGone = 26,
@@ -323,6 +324,16 @@ pub(crate) fn deleted(domain: DomainId, mailbox: MailboxId) -> Key {
 
 pub(crate) fn deleted_at(domain: DomainId, mailbox: MailboxId, uid: Uid) -> Key {
     with_uid(deleted(domain, mailbox), uid)
+}
+
+/// Blocks of a mailbox.
+pub(crate) fn presence(domain: DomainId, mailbox: MailboxId) -> Key {
+    with(table(domain, Table::Presence), mailbox.0)
+}
+
+/// The block of this number; in the place of a UID.
+pub(crate) fn presence_at(domain: DomainId, mailbox: MailboxId, block: u32) -> Key {
+    with_uid(presence(domain, mailbox), Uid(block))
 }
 
 pub(crate) fn queue(domain: DomainId, id: QueueId) -> Key {

@@ -83,7 +83,7 @@ pub use embedded::{
 pub use engine::feed::{Feed, FeedCursor, FeedEntry};
 pub use error::{Error, OpenError, Result};
 pub use head::Head;
-pub use mailbox::{Mailbox, NewMailbox, SpecialUse, Status};
+pub use mailbox::{Mailbox, NewMailbox, SpecialUse, Status, Survey};
 pub use memory::Memory;
 pub use message::{
     Appended, Changes, ContentId, Copied, Destination, FlagChange, FlagOperation, Flags, Message,

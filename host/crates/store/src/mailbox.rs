@@ -1,6 +1,6 @@
 //! Mailboxes as their users see them.
 
-use mail::{MailboxId, ModSeq, Uid, UidValidity};
+use mail::{MailboxId, ModSeq, Uid, UidValidity, Uids};
 use serde::{Deserialize, Serialize};
 
 use crate::{Owner, Rights};
@@ -78,6 +78,17 @@ pub struct Status {
     pub deleted: u32,
     /// Sum of the composed sizes in bytes.
     pub bytes: u64,
+}
+
+/// What there is to know of a mailbox that is opened, all of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The mailbox.
+    pub mailbox: Mailbox,
+    /// The UIDs there are.
+    pub uids: Uids,
+    /// Those of messages without `\Seen`.
+    pub unseen: Uids,
 }
 
 /// A mailbox to be made. Missing levels above it are made too.

@@ -11,7 +11,7 @@ use crate::{
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Feed, FeedCursor, FlagChange, Head,
     KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Pending, Pin, Place,
     QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started,
-    Stats, Told, TraceEntry, TraceKey, Usage, Watch, Watched,
+    Stats, Survey, Told, TraceEntry, TraceKey, Usage, Watch, Watched,
 };
 
 /// First level of the names of groups' mailboxes as people see them.
@@ -116,6 +116,9 @@ pub trait Store: Send + Sync {
 
     // ---- messages ----------------------------------------------------------------------
 
+    /// A mailbox that is to be read, with its UIDs: what it takes hangs on gaps between these,
+    /// not on how many messages there are.
+    fn survey(&self, access: &Access, mailbox: MailboxId) -> Result<Survey>;
     /// Messages by UID, ascending.
     fn rows(
         &self,
@@ -123,6 +126,8 @@ pub trait Store: Send + Sync {
         mailbox: MailboxId,
         uids: RangeInclusive<u32>,
     ) -> Result<Vec<Message>>;
+    /// The messages with these UIDs, ascending; those that are not there are left out.
+    fn messages(&self, access: &Access, mailbox: MailboxId, uids: &[Uid]) -> Result<Vec<Message>>;
     /// The messages with `\\Deleted` and their sizes, by UID, ascending.
     fn deleted(&self, access: &Access, mailbox: MailboxId) -> Result<Vec<(Uid, u64)>>;
     /// What happened in a mailbox after `since`.

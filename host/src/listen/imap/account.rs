@@ -128,10 +128,12 @@ impl Account {
             Ask::Changes { mailbox, since } => self.changes(mailbox, since),
             Ask::Open {
                 mailbox,
-                messages,
+                uids,
                 depth,
                 reading,
-            } => self.open(mailbox, &messages, depth, reading).await,
+            } => self.open(mailbox, &uids, depth, reading).await,
+            Ask::Rows { mailbox, uids } => self.rows(mailbox, &uids).await,
+            Ask::Marked { mailbox } => self.marked(mailbox),
             Ask::SearchText {
                 mailbox,
                 uids,

@@ -29,7 +29,7 @@ pub(super) fn keywords_in(keywords: &Keywords) -> Vec<String> {
 }
 
 /// Keywords that came by another way and are no atoms are not shown.
-fn keywords_out(keywords: &[String]) -> Keywords {
+pub(super) fn keywords_out(keywords: &[String]) -> Keywords {
     keywords
         .iter()
         .filter_map(|keyword| Keyword::parse(keyword))

@@ -7,11 +7,10 @@ use imap::ask::{
     Subscription,
 };
 use imap::{Answer, MailboxName};
-use mail::Uid;
 use store::{Mailbox, NewMailbox, Owner, Rights, Watched};
 
 use super::account::{Account, Answered, OrRefusal, Selected};
-use super::convert::{entry, row, status};
+use super::convert::{entry, keywords_out, status};
 
 /// With any of these something in a mailbox can be changed (RFC 4314 §5.2, READ-WRITE).
 const CHANGING: [Rights; 5] = [
@@ -87,29 +86,27 @@ impl Account {
     pub(super) fn select(&mut self, name: &MailboxName, mode: Mode) -> Answered {
         self.deselect();
         let mailbox = self.mailbox(name)?;
-        // The order matters: what happens from here on is told; what the rows show already is
-        // told once more by the first look at the changes, and is no news then.
+        // The order matters: what happens from here on is told; the first look at the changes
+        // begins where the survey ends.
         let changed = Arc::clone(&self.changed);
         let callback = Box::new(move |_| changed.notify_one());
         let watch = self
             .store
             .watch(&self.access, Watched::Mailbox(mailbox.id), callback)
             .or_refusal()?;
-        let mailbox = self.store.mailbox(&self.access, mailbox.id).or_refusal()?;
-        let messages = self
-            .store
-            .rows(&self.access, mailbox.id, 1..=u32::MAX)
-            .or_refusal()?;
+        let survey = self.store.survey(&self.access, mailbox.id).or_refusal()?;
+        let mailbox = survey.mailbox;
         let changing = CHANGING.iter().any(|&right| mailbox.rights.contains(right));
-        let last = messages.last().map_or(0, |message| message.uid.0);
         self.selected = Some(Selected { _watch: watch });
         Ok(Answer::Selected(SelectedAnswer {
             mailbox: mailbox.id,
             mode: if changing { mode } else { Mode::ReadOnly },
             uid_validity: mailbox.status.uid_validity,
-            uid_next: mailbox.status.uid_next.max(Uid(last.saturating_add(1))),
+            uid_next: mailbox.status.uid_next,
             modseq: mailbox.status.highest_modseq,
-            rows: messages.iter().map(row).collect(),
+            first_unseen: survey.unseen.iter().next(),
+            uids: survey.uids,
+            keywords: keywords_out(&mailbox.keywords),
         }))
     }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use imap::ask::{Changes, Copied, CopyMode, Depth, FlagChange, Opened, Reading, Refusal, Stored};
+use imap::ask::{
+    Changes, Copied, CopyMode, Depth, FlagChange, Marked, Opened, Reading, Refusal, Stored,
+};
 use imap::{Answer, MailboxName, SendMessage, Shape};
 use mail::{EmailId, MailboxId, ModSeq, Uid};
 use net::{Outlet, SendError};
-use store::{Content, Destination, Error, Rights, Source};
+use store::{Content, Destination, Error, Source};
 
 use super::account::{Account, Answered, OrRefusal};
 use super::convert::{refusal, row};
@@ -34,11 +36,8 @@ impl Account {
         let existing = if changes.complete {
             None
         } else {
-            let rows = self
-                .store
-                .rows(&self.access, mailbox, 1..=u32::MAX)
-                .or_refusal()?;
-            Some(rows.iter().map(|message| message.uid).collect())
+            let survey = self.store.survey(&self.access, mailbox).or_refusal()?;
+            Some(survey.uids)
         };
         Ok(Answer::Changes(Changes {
             modseq: changes.highest_modseq,
@@ -46,6 +45,26 @@ impl Account {
             expunged: changes.expunged,
             existing,
             gone: false,
+        }))
+    }
+
+    /// Blocks for a moment; whoever asks for many rows asks again and again.
+    pub(super) async fn rows(&self, mailbox: MailboxId, uids: &[Uid]) -> Answered {
+        let messages = self
+            .store
+            .messages(&self.access, mailbox, uids)
+            .or_refusal()?;
+        let rows = messages.iter().map(row).collect();
+        tokio::task::yield_now().await;
+        Ok(Answer::Rows(rows))
+    }
+
+    pub(super) fn marked(&self, mailbox: MailboxId) -> Answered {
+        let survey = self.store.survey(&self.access, mailbox).or_refusal()?;
+        let deleted = self.store.deleted(&self.access, mailbox).or_refusal()?;
+        Ok(Answer::Marked(Marked {
+            unseen: survey.unseen,
+            deleted: deleted.into_iter().map(|(uid, _)| uid).collect(),
         }))
     }
 
@@ -63,34 +82,32 @@ impl Account {
     pub(super) async fn open(
         &mut self,
         mailbox: MailboxId,
-        messages: &[(Uid, EmailId)],
+        uids: &[Uid],
         depth: Depth,
         reading: Reading,
     ) -> Answered {
         self.opened.clear();
-        // A shape that is kept does not outlive the right to read the mailbox.
-        let seen = self.store.mailbox(&self.access, mailbox).or_refusal()?;
-        if !seen.rights.contains(Rights::READ) {
-            return Err(Refusal::NoSuchMailbox);
-        }
-        let mut opened = Vec::with_capacity(messages.len());
-        for &(uid, email) in messages {
-            let kept = self.shapes.find(self.access.domain(), email, depth);
+        // Checks the right to read: a shape that is kept does not outlive it.
+        let messages = self.store.messages(&self.access, mailbox, uids);
+        let mut opened = Vec::with_capacity(uids.len());
+        for message in messages.or_refusal()? {
+            let row = row(&message);
+            let kept = self.shapes.find(self.access.domain(), row.email, depth);
             if kept.is_some() && reading == Reading::Shapes {
-                opened.push(Opened { uid, shape: kept });
+                opened.push(Opened { row, shape: kept });
                 continue;
             }
-            let Some(content) = self.content(mailbox, uid)? else {
+            let Some(content) = self.content(mailbox, row.uid)? else {
                 continue;
             };
             let shape = match kept {
                 Some(shape) => Some(shape),
-                None => self.shape(&content, email, depth).await?,
+                None => self.shape(&content, row.email, depth).await?,
             };
-            opened.push(Opened { uid, shape });
             if reading == Reading::Bytes {
-                self.opened.insert(uid, content);
+                self.opened.insert(row.uid, content);
             }
+            opened.push(Opened { row, shape });
         }
         Ok(Answer::Opened(opened))
     }
@@ -133,12 +150,9 @@ impl Account {
             Err(Error::Invalid(_)) => return Err(Refusal::Limit),
             stored => stored.or_refusal()?,
         };
-        let changes = messages.iter().map(row).map(|row| FlagChange {
-            uid: row.uid,
-            modseq: row.modseq,
-            flags: row.flags,
-            keywords: row.keywords,
-        });
+        let changes = messages
+            .iter()
+            .map(|message| FlagChange::from(&row(message)));
         Ok(Answer::Stored(Stored {
             changes: changes.collect(),
             modified: self.left_alone(mailbox, &asked, &messages)?,

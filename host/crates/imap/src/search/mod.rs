@@ -12,7 +12,7 @@ mod text;
 
 pub use self::key::TextKey;
 pub(crate) use self::key::{Key, Query, Return};
-pub(crate) use self::plan::Plan;
+pub(crate) use self::plan::{At, Plan};
 pub use self::text::{TextNeed, match_text};
 
 #[cfg(test)]

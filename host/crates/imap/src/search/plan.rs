@@ -1,13 +1,21 @@
 //! A query made ready for one mailbox.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use mail::ModSeq;
+use mail::{ModSeq, Uid, Uids};
 
 use crate::ask::Row;
 use crate::search::Key;
 use crate::sequence::UidList;
 use crate::{Day, Flags, Keyword};
+
+/// A message of the view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) position: usize,
+    pub(crate) uid: Uid,
+}
 
 /// A key whose sets of messages have become positions.
 #[derive(Debug)]
@@ -16,6 +24,8 @@ pub(crate) enum Plan {
     Or(Box<(Self, Self)>),
     Not(Box<Self>),
     Flag(Flags),
+    /// Among these.
+    Uids(Arc<Uids>),
     Keyword(Keyword),
     Before(Day),
     On(Day),
@@ -60,18 +70,52 @@ impl Plan {
         })
     }
 
-    /// Does the message match? `None`: only its text can tell, and `texts` is not there.
+    /// Would [`Ask::Marked`](crate::Ask::Marked) tell something of it?
+    pub(crate) fn asks_marks(&self) -> bool {
+        match self {
+            Self::Flag(flag) => [Flags::SEEN, Flags::DELETED].contains(flag),
+            Self::And(keys) => keys.iter().any(Self::asks_marks),
+            Self::Or(keys) => keys.0.asks_marks() || keys.1.asks_marks(),
+            Self::Not(key) => key.asks_marks(),
+            _ => false,
+        }
+    }
+
+    /// Puts what is marked in the place of the flags that say so, which then need no rows.
+    pub(crate) fn know_marks(&mut self, unseen: &Arc<Uids>, deleted: &Arc<Uids>) {
+        match self {
+            Self::Flag(flag) if *flag == Flags::SEEN => {
+                *self = Self::Not(Box::new(Self::Uids(Arc::clone(unseen))));
+            }
+            Self::Flag(flag) if *flag == Flags::DELETED => {
+                *self = Self::Uids(Arc::clone(deleted));
+            }
+            Self::And(keys) => {
+                for key in keys {
+                    key.know_marks(unseen, deleted);
+                }
+            }
+            Self::Or(keys) => {
+                keys.0.know_marks(unseen, deleted);
+                keys.1.know_marks(unseen, deleted);
+            }
+            Self::Not(key) => key.know_marks(unseen, deleted),
+            _ => {}
+        }
+    }
+
+    /// Does the message match? `None`: its row or its text must tell, and is not there.
     pub(crate) fn evaluate(
         &self,
-        position: usize,
-        row: &Row,
+        at: At,
+        row: Option<&Row>,
         texts: Option<&[bool]>,
     ) -> Option<bool> {
         Some(match self {
             Self::And(keys) => {
                 let mut known = true;
                 for key in keys {
-                    match key.evaluate(position, row, texts) {
+                    match key.evaluate(at, row, texts) {
                         Some(false) => return Some(false),
                         Some(true) => {}
                         None => known = false,
@@ -80,30 +124,31 @@ impl Plan {
                 return known.then_some(true);
             }
             Self::Or(keys) => {
-                let first = keys.0.evaluate(position, row, texts);
+                let first = keys.0.evaluate(at, row, texts);
                 if first == Some(true) {
                     return first;
                 }
-                match (first, keys.1.evaluate(position, row, texts)) {
+                match (first, keys.1.evaluate(at, row, texts)) {
                     (_, Some(true)) => true,
                     (Some(false), Some(false)) => false,
                     _ => return None,
                 }
             }
-            Self::Not(key) => !key.evaluate(position, row, texts)?,
-            Self::Flag(flag) => row.flags.contains(*flag),
-            Self::Keyword(keyword) => row.keywords.contains(keyword),
-            Self::Before(day) => Day::of(row.date) < *day,
-            Self::On(day) => Day::of(row.date) == *day,
-            Self::Since(day) => Day::of(row.date) >= *day,
-            Self::Larger(size) => row.size > *size,
-            Self::Smaller(size) => row.size < *size,
-            Self::ModSeq(modseq) => row.modseq >= *modseq,
+            Self::Not(key) => !key.evaluate(at, row, texts)?,
+            Self::Flag(flag) => row?.flags.contains(*flag),
+            Self::Uids(uids) => uids.contains(at.uid),
+            Self::Keyword(keyword) => row?.keywords.contains(keyword),
+            Self::Before(day) => Day::of(row?.date) < *day,
+            Self::On(day) => Day::of(row?.date) == *day,
+            Self::Since(day) => Day::of(row?.date) >= *day,
+            Self::Larger(size) => row?.size > *size,
+            Self::Smaller(size) => row?.size < *size,
+            Self::ModSeq(modseq) => row?.modseq >= *modseq,
             Self::Positions(ranges) => {
-                let at = ranges.partition_point(|range| range.end <= position);
+                let range = ranges.partition_point(|range| range.end <= at.position);
                 ranges
-                    .get(at)
-                    .is_some_and(|range| range.contains(&position))
+                    .get(range)
+                    .is_some_and(|range| range.contains(&at.position))
             }
             Self::Text(index) => texts?.get(*index).copied().unwrap_or(false),
         })

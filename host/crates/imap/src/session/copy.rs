@@ -23,7 +23,7 @@ pub(super) fn job(
         CopyMode::Copy => "COPY",
         CopyMode::Move => "MOVE",
     };
-    let uids = positions(view, numbering, set)?.map(|position| view.rows()[position].uid);
+    let uids = positions(view, numbering, set)?.map(|position| view.uids().at(position));
     let uids: Vec<Uid> = uids.filter(|&uid| !view.is_gone(uid)).collect();
     if uids.is_empty() {
         return Err(Finish::done(command));

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use mail::{EmailId, ModSeq, Uid, words};
+use mail::{MailboxId, ModSeq, Uid, Uids, words};
 
 use super::job::{Context, Finish, Job, Progress};
 use super::store::finish;
-use crate::ask::{Answer, Ask, Depth, Mode, OPEN_BATCH, Reading, Row, SendMessage, StoreMode};
+use crate::ask::{
+    Answer, Ask, Depth, Mode, OPEN_BATCH, ROWS_BATCH, Reading, Row, SendMessage, StoreMode,
+};
 use crate::command::{Effect, Item, Label, SectionItem};
 use crate::output::Output;
 use crate::parse::ParseError;
@@ -31,7 +33,7 @@ pub(super) fn positions(
     let ranges = match numbering {
         Numbering::Uid => set.uid_positions(view),
         Numbering::Sequence => set
-            .positions(view.rows().len())
+            .positions(view.uids().len())
             .ok_or_else(|| Finish::line(ParseError::MessageSet.line()).withholding())?,
     };
     Ok(ranges.into_iter().flatten())
@@ -55,12 +57,14 @@ pub(super) fn job(
     Ok(Box::new(FetchJob {
         numbering,
         positions,
-        changed_since,
         depth: items.iter().filter_map(depth).max(),
         reading,
         sets_seen,
         items,
-        stage: Stage::Next,
+        stage: match changed_since {
+            Some(since) => Stage::Changed(since),
+            None => Stage::Next,
+        },
         ready: VecDeque::new(),
         current: None,
         missing: false,
@@ -71,8 +75,6 @@ struct FetchJob {
     numbering: Numbering,
     positions: Positions,
     items: Vec<Item>,
-    /// Only what changed after this.
-    changed_since: Option<ModSeq>,
     /// How much of the messages must be looked at; `None` where the rows are enough.
     depth: Option<Depth>,
     reading: Reading,
@@ -85,10 +87,12 @@ struct FetchJob {
 }
 
 enum Stage {
+    /// Only what changed after this is wanted, and asked for.
+    Changed(ModSeq),
     /// Ready for the next messages.
     Next,
-    /// They are being opened.
-    Opening(Vec<Uid>),
+    /// So many are being opened, or their rows are read.
+    Opening(usize),
     /// They are open; `\Seen` is to be set.
     Opened,
     /// It is being set.
@@ -96,7 +100,7 @@ enum Stage {
 }
 
 struct Ready {
-    uid: Uid,
+    row: Row,
     shape: Option<Arc<Shape>>,
     /// `\Seen` was set by this command.
     marked: bool,
@@ -139,34 +143,42 @@ impl Job for FetchJob {
             return Err(Finish::word(&words::IMAP_SERVER_TROUBLE));
         };
         match (std::mem::replace(&mut self.stage, Stage::Next), answer) {
+            (Stage::Changed(_), Answer::Changes(changes)) => {
+                let changed: Uids = changes.rows.iter().map(|row| row.uid).collect();
+                let positions = std::mem::take(&mut self.positions);
+                self.positions = narrowed(positions, view, &changed);
+                Ok(())
+            }
+            (Stage::Opening(asked), Answer::Rows(rows)) => {
+                self.missing |= rows.len() < asked;
+                self.ready.extend(rows.into_iter().map(|row| Ready {
+                    row,
+                    shape: None,
+                    marked: false,
+                }));
+                Ok(())
+            }
             (Stage::Opening(asked), Answer::Opened(opened)) => {
-                self.missing |= opened.len() < asked.len();
-                let opened = opened
-                    .into_iter()
-                    .filter(|opened| asked.contains(&opened.uid));
-                self.ready = opened
-                    .map(|opened| Ready {
-                        uid: opened.uid,
-                        shape: opened.shape,
-                        marked: false,
-                    })
-                    .collect();
-                self.stage = if self.sets_seen {
-                    Stage::Opened
-                } else {
-                    Stage::Next
-                };
+                self.missing |= opened.len() < asked;
+                self.ready.extend(opened.into_iter().map(|opened| Ready {
+                    row: opened.row,
+                    shape: opened.shape,
+                    marked: false,
+                }));
+                if self.sets_seen {
+                    self.stage = Stage::Opened;
+                }
                 Ok(())
             }
             (Stage::Marking, Answer::Stored(stored)) => {
                 for change in &stored.changes {
                     view.set_flags(change);
-                    view.flags_told(change.uid);
-                    for ready in self
-                        .ready
-                        .iter_mut()
-                        .filter(|ready| ready.uid == change.uid)
-                    {
+                    view.flags_told(change);
+                    let ready = self.ready.iter_mut();
+                    for ready in ready.filter(|ready| ready.row.uid == change.uid) {
+                        ready.row.flags = change.flags;
+                        ready.row.keywords = change.keywords.clone();
+                        ready.row.modseq = change.modseq;
                         ready.marked = true;
                     }
                 }
@@ -190,66 +202,64 @@ impl FetchJob {
 
     /// Gets the next messages ready, or ends.
     fn next_messages(&mut self, view: &View) -> Option<Progress> {
-        if matches!(self.stage, Stage::Opened) {
-            let unseen = |ready: &&Ready| {
-                view.position(ready.uid)
-                    .is_some_and(|at| !view.rows()[at].flags.contains(Flags::SEEN))
-            };
-            let uids: Vec<Uid> = self
-                .ready
-                .iter()
-                .filter(unseen)
-                .map(|ready| ready.uid)
-                .collect();
-            if uids.is_empty() {
-                self.stage = Stage::Next;
-                return None;
-            }
-            self.stage = Stage::Marking;
-            return Some(Progress::Ask(Ask::StoreFlags {
-                mailbox: view.mailbox,
-                uids,
-                mode: StoreMode::Add,
-                flags: Flags::SEEN,
-                keywords: Keywords::NONE,
-                unchanged_since: None,
-            }));
+        let mailbox = view.mailbox;
+        if let Stage::Changed(since) = self.stage {
+            return Some(Progress::Ask(Ask::Changes { mailbox, since }));
         }
-        let since = self.changed_since;
-        let batch: Vec<(Uid, EmailId)> = self
-            .positions
-            .by_ref()
-            .map(|at| &view.rows()[at])
-            .filter(|row| since.is_none_or(|since| row.modseq > since))
-            .take(OPEN_BATCH)
-            .map(|row| (row.uid, row.email))
-            .collect();
-        if batch.is_empty() {
+        if matches!(self.stage, Stage::Opened) {
+            return self.mark(mailbox);
+        }
+        let batch = match self.depth {
+            Some(_) => OPEN_BATCH,
+            None => ROWS_BATCH,
+        };
+        let positions = self.positions.by_ref().take(batch);
+        let uids: Vec<Uid> = positions.map(|at| view.uids().at(at)).collect();
+        if uids.is_empty() {
             return Some(Progress::Finish(finish(
                 "FETCH",
                 self.numbering,
                 self.missing,
             )));
         }
-        let Some(depth) = self.depth else {
-            self.ready = batch
-                .into_iter()
-                .map(|(uid, _)| Ready {
-                    uid,
-                    shape: None,
-                    marked: false,
-                })
-                .collect();
-            return None;
-        };
-        self.stage = Stage::Opening(batch.iter().map(|&(uid, _)| uid).collect());
-        Some(Progress::Ask(Ask::Open {
-            mailbox: view.mailbox,
-            messages: batch,
-            depth,
-            reading: self.reading,
+        self.stage = Stage::Opening(uids.len());
+        Some(Progress::Ask(match self.depth {
+            Some(depth) => Ask::Open {
+                mailbox,
+                uids,
+                depth,
+                reading: self.reading,
+            },
+            None => Ask::Rows { mailbox, uids },
         }))
     }
+
+    /// Sets `\Seen` on what was opened and does not have it.
+    fn mark(&mut self, mailbox: MailboxId) -> Option<Progress> {
+        let rows = self.ready.iter().map(|ready| &ready.row);
+        let unseen = rows.filter(|row| !row.flags.contains(Flags::SEEN));
+        let uids: Vec<Uid> = unseen.map(|row| row.uid).collect();
+        if uids.is_empty() {
+            self.stage = Stage::Next;
+            return None;
+        }
+        self.stage = Stage::Marking;
+        Some(Progress::Ask(Ask::StoreFlags {
+            mailbox,
+            uids,
+            mode: StoreMode::Add,
+            flags: Flags::SEEN,
+            keywords: Keywords::NONE,
+            unchanged_since: None,
+        }))
+    }
+}
+
+/// Those of the positions whose messages are among `uids`.
+fn narrowed(positions: Positions, view: &View, uids: &Uids) -> Positions {
+    let left = positions.filter(|&at| uids.contains(view.uids().at(at)));
+    let ranges: Vec<Range<usize>> = left.map(|at| at..at + 1).collect();
+    ranges.into_iter().flatten()
 }
 
 enum Written {
@@ -261,22 +271,21 @@ enum Written {
 impl Current {
     /// `* n FETCH (…)`, item by item.
     fn write(&mut self, items: &[Item], view: &mut View, out: &mut Output) -> Written {
-        let Some(position) = view.position(self.ready.uid) else {
-            // Rows leave only at the end of a command.
+        let row = &self.ready.row;
+        let Some(position) = view.position(row.uid) else {
+            // Messages leave only at the end of a command.
             return Written::All;
         };
         if !self.begun {
             if out.is_full() {
                 return Written::Full;
             }
-            let keywords = view.rows()[position].keywords.clone();
-            view.introduce(&keywords, out);
+            view.introduce(&row.keywords, out);
             self.begun = true;
             out.text("* ");
             out.number(position + 1);
             out.text(" FETCH (");
         }
-        let row = &view.rows()[position];
         while let Some(item) = items.get(self.item) {
             if out.is_full() {
                 return Written::Full;
@@ -306,6 +315,10 @@ impl Current {
         }
         out.text(")");
         out.end();
+        let tells = |item| items.contains(item);
+        if tells(&Item::Flags) && (tells(&Item::ModSeq) || !view.tells_modseqs()) {
+            view.flags_told(&row.into());
+        }
         Written::All
     }
 }

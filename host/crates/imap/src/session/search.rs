@@ -1,15 +1,16 @@
 //! SEARCH (RFC 3501 §6.4.4, RFC 4731).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mail::words;
 
 use super::job::{Context, Finish, Job, Progress};
 use crate::TextKey;
-use crate::ask::{Answer, Ask, SEARCH_BATCH};
+use crate::ask::{Answer, Ask, ROWS_BATCH, Row, SEARCH_BATCH};
 use crate::output::Output;
 use crate::parse::ParseError;
-use crate::search::{Plan, Query, Return};
+use crate::search::{At, Plan, Query, Return};
 use crate::sequence::{Compressed, Numbering};
 use crate::view::{Expunges, View};
 
@@ -31,7 +32,7 @@ pub(super) fn job(
     numbering: Numbering,
     query: Query,
 ) -> Result<Box<dyn Job>, Finish> {
-    if query.weight.saturating_mul(view.rows().len()) > BUDGET {
+    if query.weight.saturating_mul(view.uids().len()) > BUDGET {
         return Err(ended(Finish::word(&words::IMAP_LIMIT), numbering));
     }
     let plan = Plan::resolve(query.key, view)
@@ -40,13 +41,18 @@ pub(super) fn job(
         tag: tag.to_owned(),
         numbering,
         result: query.result,
+        stage: if plan.asks_marks() {
+            Stage::Marks
+        } else {
+            Stage::Look
+        },
         plan,
         texts: query.texts,
         tells_modseq: query.modseq,
         slice: (SLICE / query.weight.max(1)).max(1),
         text_work: 0,
         next: 0,
-        candidates: Vec::new(),
+        rows: VecDeque::new(),
         found: Vec::new(),
         written: None,
     }))
@@ -64,14 +70,35 @@ struct SearchJob {
     slice: usize,
     /// Bytes of messages to look through so far, once for each text.
     text_work: u64,
+    stage: Stage,
     /// The next position to look at.
     next: usize,
-    /// Positions whose text must be looked at.
-    candidates: Vec<usize>,
-    /// Positions that match.
-    found: Vec<usize>,
+    /// Rows to look at, with their positions.
+    rows: VecDeque<(usize, Row)>,
+    found: Vec<Found>,
     /// How many numbers are written, once writing has begun.
     written: Option<usize>,
+}
+
+/// A message that matches.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    position: usize,
+    /// Where MODSEQ was asked for; else 0.
+    modseq: u64,
+}
+
+enum Stage {
+    /// Which messages are marked is asked for.
+    Marks,
+    /// Positions, then rows, are looked at.
+    Look,
+    /// The rows at these positions are asked for.
+    Rows(Vec<usize>),
+    /// What is in these is asked for.
+    Texts(Vec<(usize, Row)>),
+    /// Others have their turn.
+    Pause,
 }
 
 impl Job for SearchJob {
@@ -80,25 +107,11 @@ impl Job for SearchJob {
             return Progress::Finish(Finish::word(&words::IMAP_SERVER_TROUBLE));
         };
         if self.written.is_none() {
-            self.look(view);
+            if let Some(ask) = self.look(view) {
+                return Progress::Ask(ask);
+            }
             if self.text_work > TEXT_BUDGET {
                 return Progress::Finish(ended(Finish::word(&words::IMAP_LIMIT), self.numbering));
-            }
-            if !self.candidates.is_empty() {
-                let uids = self
-                    .candidates
-                    .iter()
-                    .map(|&at| view.rows()[at].uid)
-                    .collect();
-                let keys = Arc::clone(&self.texts);
-                return Progress::Ask(Ask::SearchText {
-                    mailbox: view.mailbox,
-                    uids,
-                    keys,
-                });
-            }
-            if self.next < view.rows().len() {
-                return Progress::Ask(Ask::Pause);
             }
             self.found.sort_unstable();
         }
@@ -109,25 +122,43 @@ impl Job for SearchJob {
     }
 
     fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<(), Finish> {
-        if self.candidates.is_empty() && answer == Answer::Done {
-            return Ok(());
-        }
-        let (Answer::Matches(matches), Some(view)) = (&answer, context.view.as_deref()) else {
-            return Err(ended(
-                Finish::of_wrong_answer(&answer, context.config),
-                self.numbering,
-            ));
-        };
-        for position in std::mem::take(&mut self.candidates) {
-            let row = &view.rows()[position];
-            let verdicts = matches
-                .iter()
-                .find(|(uid, _)| *uid == row.uid)
-                .map(|(_, verdicts)| verdicts);
-            // A message that is gone matches nothing.
-            let Some(verdicts) = verdicts else { continue };
-            if self.plan.evaluate(position, row, Some(verdicts)) == Some(true) {
-                self.found.push(position);
+        match (std::mem::replace(&mut self.stage, Stage::Look), answer) {
+            (Stage::Marks, Answer::Marked(marked)) => {
+                let (unseen, deleted) = (Arc::new(marked.unseen), Arc::new(marked.deleted));
+                self.plan.know_marks(&unseen, &deleted);
+            }
+            (Stage::Rows(positions), Answer::Rows(rows)) => {
+                let Some(view) = context.view.as_deref() else {
+                    return Err(Finish::word(&words::IMAP_SERVER_TROUBLE));
+                };
+                // Both ascend; a message that is gone matches nothing.
+                let mut rows = rows.into_iter().peekable();
+                for position in positions {
+                    let uid = view.uids().at(position);
+                    while rows.next_if(|row| row.uid < uid).is_some() {}
+                    if let Some(row) = rows.next_if(|row| row.uid == uid) {
+                        self.rows.push_back((position, row));
+                    }
+                }
+            }
+            (Stage::Texts(rows), Answer::Matches(matches)) => {
+                for (position, row) in rows {
+                    let verdicts = matches.iter().find(|(uid, _)| *uid == row.uid);
+                    // A message that is gone matches nothing.
+                    let Some((_, verdicts)) = verdicts else {
+                        continue;
+                    };
+                    let uid = row.uid;
+                    let at = At { position, uid };
+                    if self.plan.evaluate(at, Some(&row), Some(verdicts)) == Some(true) {
+                        self.find(position, Some(&row));
+                    }
+                }
+            }
+            (Stage::Pause, Answer::Done) => {}
+            (_, other) => {
+                let finish = Finish::of_wrong_answer(&other, context.config);
+                return Err(ended(finish, self.numbering));
             }
         }
         Ok(())
@@ -135,28 +166,89 @@ impl Job for SearchJob {
 }
 
 impl SearchJob {
-    /// Looks at rows until the end, or the end of the slice, or until enough of them need their
-    /// text looked at.
-    fn look(&mut self, view: &View) {
-        let end = view.rows().len().min(self.next.saturating_add(self.slice));
-        while self.next < end && self.candidates.len() < SEARCH_BATCH {
-            let row = &view.rows()[self.next];
-            match self.plan.evaluate(self.next, row, None) {
-                Some(true) if !view.is_gone(row.uid) => self.found.push(self.next),
-                None if !view.is_gone(row.uid) => {
+    /// Looks at messages until something must be asked for; `None` at the end.
+    fn look(&mut self, view: &View) -> Option<Ask> {
+        let mailbox = view.mailbox;
+        if matches!(self.stage, Stage::Marks) {
+            return Some(Ask::Marked { mailbox });
+        }
+        if !self.rows.is_empty() {
+            let unknown = self.look_at_rows();
+            if self.text_work > TEXT_BUDGET {
+                return None;
+            }
+            if !unknown.is_empty() {
+                let uids = unknown.iter().map(|(_, row)| row.uid).collect();
+                let keys = Arc::clone(&self.texts);
+                self.stage = Stage::Texts(unknown);
+                return Some(Ask::SearchText {
+                    mailbox,
+                    uids,
+                    keys,
+                });
+            }
+        }
+        let unknown = self.look_at_positions(view);
+        if !unknown.is_empty() {
+            let uids = unknown.iter().map(|&at| view.uids().at(at)).collect();
+            self.stage = Stage::Rows(unknown);
+            return Some(Ask::Rows { mailbox, uids });
+        }
+        (self.next < view.uids().len()).then(|| {
+            self.stage = Stage::Pause;
+            Ask::Pause
+        })
+    }
+
+    /// Looks at UIDs until the end, or the end of the slice, or until enough of them need their
+    /// rows looked at, which are answered.
+    fn look_at_positions(&mut self, view: &View) -> Vec<usize> {
+        let end = view.uids().len().min(self.next.saturating_add(self.slice));
+        let mut unknown = Vec::new();
+        while self.next < end && unknown.len() < ROWS_BATCH {
+            let position = self.next;
+            let uid = view.uids().at(position);
+            self.next += 1;
+            if view.is_gone(uid) {
+                continue;
+            }
+            match self.plan.evaluate(At { position, uid }, None, None) {
+                Some(false) => {}
+                Some(true) if !self.tells_modseq => self.find(position, None),
+                _ => unknown.push(position),
+            }
+        }
+        unknown
+    }
+
+    /// Looks at rows until enough of them need their text looked at, which are answered.
+    fn look_at_rows(&mut self) -> Vec<(usize, Row)> {
+        let mut unknown = Vec::new();
+        while unknown.len() < SEARCH_BATCH
+            && let Some((position, row)) = self.rows.pop_front()
+        {
+            let uid = row.uid;
+            match self.plan.evaluate(At { position, uid }, Some(&row), None) {
+                Some(false) => {}
+                Some(true) => self.find(position, Some(&row)),
+                None => {
                     let work = row.size.saturating_mul(self.texts.len() as u64);
                     self.text_work = self.text_work.saturating_add(work);
-                    self.candidates.push(self.next);
+                    unknown.push((position, row));
                 }
-                _ => {}
             }
-            self.next += 1;
         }
+        unknown
+    }
+
+    fn find(&mut self, position: usize, row: Option<&Row>) {
+        let modseq = row.map_or(0, |row| row.modseq.0);
+        self.found.push(Found { position, modseq });
     }
 
     fn number(&self, view: &View, position: usize) -> u32 {
         match self.numbering {
-            Numbering::Uid => view.rows()[position].uid.0,
+            Numbering::Uid => view.uids().at(position).0,
             // A mailbox has fewer messages than there are UIDs.
             Numbering::Sequence => u32::try_from(position + 1).unwrap_or(u32::MAX),
         }
@@ -178,13 +270,13 @@ impl SearchJob {
                 return false;
             }
             let end = self.found.len().min(written + PIECE);
-            for &position in &self.found[written..end] {
+            for found in &self.found[written..end] {
                 out.text(" ");
-                out.number(self.number(view, position));
+                out.number(self.number(view, found.position));
             }
             written = end;
         }
-        if let Some(highest) = self.highest(view, self.found.iter()) {
+        if let Some(highest) = self.highest(&self.found) {
             out.text(&format!(" (MODSEQ {highest})"));
         }
         out.end();
@@ -193,8 +285,8 @@ impl SearchJob {
 
     /// The highest modification sequence of these messages, where MODSEQ was asked for and there
     /// are any (RFC 7162 §3.1.6).
-    fn highest<'a>(&self, view: &View, positions: impl Iterator<Item = &'a usize>) -> Option<u64> {
-        let highest = positions.map(|&at| view.rows()[at].modseq.0).max();
+    fn highest(&self, found: &[Found]) -> Option<u64> {
+        let highest = found.iter().map(|found| found.modseq).max();
         highest.filter(|_| self.tells_modseq)
     }
 
@@ -210,14 +302,14 @@ impl SearchJob {
         }
         if let (Some(&first), Some(&last)) = (self.found.first(), self.found.last()) {
             if result.min {
-                out.text(&format!(" MIN {}", self.number(view, first)));
+                out.text(&format!(" MIN {}", self.number(view, first.position)));
             }
             if result.max {
-                out.text(&format!(" MAX {}", self.number(view, last)));
+                out.text(&format!(" MAX {}", self.number(view, last.position)));
             }
             if result.all {
-                let numbers: Vec<u32> =
-                    self.found.iter().map(|&at| self.number(view, at)).collect();
+                let positions = self.found.iter().map(|found| found.position);
+                let numbers: Vec<u32> = positions.map(|at| self.number(view, at)).collect();
                 out.text(" ALL ");
                 out.number(Compressed(&numbers));
             }
@@ -229,7 +321,7 @@ impl SearchJob {
                 (false, true) => &ends[1..],
                 _ => &ends[..],
             };
-            if let Some(highest) = self.highest(view, told.iter()) {
+            if let Some(highest) = self.highest(told) {
                 out.text(&format!(" MODSEQ {highest}"));
             }
         }

@@ -21,12 +21,14 @@ pub(super) fn job(name: MailboxName, mode: Mode) -> Box<dyn Job> {
 
 fn selected_now(selected: Selected, context: &mut Context<'_>) -> Finish {
     let (validity, uid_next) = (selected.uid_validity.0, selected.uid_next.0);
+    let first_unseen = selected.first_unseen;
     let view = View::new(selected);
     let out = &mut *context.out;
     view.write_known_flags(out);
-    out.untagged(&format!("{} EXISTS", view.rows().len()));
+    out.untagged(&format!("{} EXISTS", view.uids().len()));
     out.untagged("0 RECENT");
-    if let Some(number) = view.first_unseen() {
+    if let Some(position) = first_unseen.and_then(|uid| view.position(uid)) {
+        let number = position + 1;
         let text = words::IMAP_FIRST_UNSEEN.text();
         out.untagged(&format!("OK [UNSEEN {number}] {text}"));
     }

@@ -6,7 +6,7 @@ use mail::{Uid, limits, words};
 
 use super::fetch::{Positions, positions};
 use super::job::{Context, Finish, Job, Progress, Single};
-use crate::ask::{Answer, Ask, Mode};
+use crate::ask::{Answer, Ask, FlagChange, Mode};
 use crate::command::{FlagCommand, Report};
 use crate::sequence::{Compressed, Numbering, SequenceSet};
 use crate::view::View;
@@ -50,7 +50,7 @@ struct StoreJob {
     /// UIDs of the last ask.
     asked: Vec<Uid>,
     /// Whose flags are to be written.
-    told: VecDeque<Uid>,
+    told: VecDeque<FlagChange>,
     /// What had changed after `unchanged_since`.
     modified: Vec<Uid>,
     missing: bool,
@@ -61,26 +61,25 @@ impl Job for StoreJob {
         let Some(view) = context.view.as_deref_mut() else {
             return Progress::Finish(Finish::word(&words::IMAP_SERVER_TROUBLE));
         };
-        while let Some(&uid) = self.told.front() {
+        while !self.told.is_empty() {
             if context.out.is_full() {
                 return Progress::Full;
             }
-            self.told.pop_front();
-            if let Some(position) = view.position(uid) {
-                if self.change.report == Report::Silent {
-                    view.write_modseq(position, context.out);
-                    continue;
-                }
-                let keywords = view.rows()[position].keywords.clone();
-                view.introduce(&keywords, context.out);
-                view.write_flags(position, context.out);
+            let Some(flags) = self.told.pop_front() else {
+                break;
+            };
+            if self.change.report == Report::Silent {
+                view.write_modseq(&flags, context.out);
+                continue;
             }
+            view.introduce(&flags.keywords, context.out);
+            view.write_flags(&flags, context.out);
         }
         self.asked.clear();
         while self.asked.len() < BATCH
             && let Some(position) = self.positions.next()
         {
-            let uid = view.rows()[position].uid;
+            let uid = view.uids().at(position);
             if view.is_gone(uid) {
                 self.missing = true;
             } else {
@@ -101,18 +100,21 @@ impl Job for StoreJob {
     }
 
     fn answer(&mut self, answer: Answer, context: &mut Context<'_>) -> Result<(), Finish> {
-        let (Answer::Stored(stored), Some(view)) = (&answer, context.view.as_deref_mut()) else {
-            return Err(Finish::of_wrong_answer(&answer, context.config).withholding());
+        let (stored, view) = match (answer, context.view.as_deref_mut()) {
+            (Answer::Stored(stored), Some(view)) => (stored, view),
+            (other, _) => {
+                return Err(Finish::of_wrong_answer(&other, context.config).withholding());
+            }
         };
         self.missing |= stored.changes.len() + stored.modified.len() < self.asked.len();
         self.modified.extend(&stored.modified);
-        for change in &stored.changes {
-            view.set_flags(change);
+        for change in stored.changes {
+            view.set_flags(&change);
             if self.change.report == Report::Told {
-                view.flags_told(change.uid);
+                view.flags_told(&change);
             }
             if self.change.report == Report::Told || view.tells_modseqs() {
-                self.told.push_back(change.uid);
+                self.told.push_back(change);
             }
         }
         Ok(())
@@ -159,11 +161,7 @@ pub(super) fn expunge(view: &View, within: Option<SequenceSet>) -> Result<Box<dy
     let within = match within {
         Some(set) => {
             let positions = positions(view, Numbering::Uid, &set)?;
-            Some(
-                positions
-                    .map(|position| view.rows()[position].uid)
-                    .collect(),
-            )
+            Some(positions.map(|position| view.uids().at(position)).collect())
         }
         None => None,
     };

@@ -25,7 +25,9 @@ fn view(uids: &[u32]) -> View {
         uid_validity: UidValidity(1),
         uid_next: Uid(100),
         modseq: ModSeq(1),
-        rows: uids.iter().map(|&uid| row(uid, Flags::NONE)).collect(),
+        uids: uids.iter().map(|&uid| Uid(uid)).collect(),
+        first_unseen: None,
+        keywords: Keywords::NONE,
     })
 }
 
@@ -75,12 +77,12 @@ fn check(story: &[Happens]) {
                     match words.next() {
                         Some("EXPUNGE") => drop(client.remove(number - 1)),
                         Some("EXISTS") => {
-                            client = view.rows().iter().map(|row| row.uid.0).collect();
+                            client = view.uids().iter().map(|uid| uid.0).collect();
                         }
                         _ => {}
                     }
                 }
-                let known: Vec<u32> = view.rows().iter().map(|row| row.uid.0).collect();
+                let known: Vec<u32> = view.uids().iter().map(|uid| uid.0).collect();
                 assert_eq!(client, known, "step {step}: the numbers part");
             }
         }
@@ -135,7 +137,7 @@ fn what_the_client_never_knew_is_not_told() {
 #[test]
 fn where_the_log_is_too_short_what_exists_tells() {
     let mut view = view(&[10, 20, 30, 40]);
-    let existing = Some(vec![Uid(20), Uid(40), Uid(50)]);
+    let existing = Some([20, 40, 50].into_iter().map(Uid).collect());
     view.apply(Changes {
         rows: vec![row(50, Flags::NONE)],
         existing,
@@ -161,8 +163,11 @@ fn flags_are_told_once_under_the_new_numbers() {
         Tell(Withheld, &["3 FETCH (UID 30 FLAGS (\\Seen))"]),
         Tell(Told, &["1 EXPUNGE"]),
     ]);
-    // The same flags are no news; nor are those of a message that goes with them.
-    check(&[Rows(&[(30, Flags::NONE)]), Tell(Told, &[])]);
+    // To and fro between two looks is told as it ended; what goes with its message is not.
+    check(&[
+        Rows(&[(30, Flags::NONE)]),
+        Tell(Told, &["3 FETCH (UID 30 FLAGS ())"]),
+    ]);
     check(&[
         Rows(&[(30, Flags::SEEN)]),
         Gone(&[30]),
@@ -170,23 +175,60 @@ fn flags_are_told_once_under_the_new_numbers() {
     ]);
 }
 
-#[test]
-fn what_this_session_changed_is_not_told_twice() {
-    let mut view = view(&[10, 20]);
-    let change = FlagChange {
-        uid: Uid(20),
-        modseq: ModSeq(5),
-        flags: Flags::SEEN,
+fn flags(uid: u32, modseq: u64, flags: Flags) -> FlagChange {
+    FlagChange {
+        uid: Uid(uid),
+        modseq: ModSeq(modseq),
+        flags,
         keywords: Keywords::NONE,
-    };
-    view.set_flags(&change);
+    }
+}
+
+/// Others, or this session, changed the flags of 20 by this sequence.
+fn look(view: &mut View, modseq: u64, flags: Flags) {
+    let mut changed = row(20, flags);
+    changed.modseq = ModSeq(modseq);
     view.apply(Changes {
-        modseq: ModSeq(5),
-        rows: vec![row(20, Flags::SEEN)],
+        modseq: ModSeq(modseq),
+        rows: vec![changed],
         ..Changes::default()
     });
-    assert_eq!(told(&mut view, Told), Vec::<String>::new());
+}
+
+#[test]
+fn what_this_session_changed_is_not_told_twice() {
+    let nothing = Vec::<String>::new();
+    let mut view = view(&[10, 20]);
+    view.set_flags(&flags(20, 5, Flags::SEEN));
+    look(&mut view, 5, Flags::SEEN);
+    assert_eq!(told(&mut view, Told), nothing);
     assert_eq!(view.modseq, ModSeq(5));
+    // Others were later.
+    view.set_flags(&flags(20, 6, Flags::NONE));
+    look(&mut view, 7, Flags::DRAFT);
+    assert_eq!(told(&mut view, Told), ["2 FETCH (UID 20 FLAGS (\\Draft))"]);
+    // Others were earlier, and this session was silent.
+    look(&mut view, 8, Flags::FLAGGED);
+    view.set_flags(&flags(20, 9, Flags::FLAGGED | Flags::SEEN));
+    look(&mut view, 9, Flags::FLAGGED | Flags::SEEN);
+    assert_eq!(told(&mut view, Told), nothing);
+    // What is known is known up to the next look, and no longer.
+    assert_eq!(view.known, BTreeSet::new());
+}
+
+#[test]
+fn what_a_command_showed_is_not_told_again() {
+    let nothing = Vec::<String>::new();
+    let mut view = view(&[10, 20]);
+    view.flags_told(&flags(20, 5, Flags::SEEN));
+    look(&mut view, 5, Flags::SEEN);
+    assert_eq!(told(&mut view, Told), nothing);
+    look(&mut view, 6, Flags::NONE);
+    view.flags_told(&flags(20, 6, Flags::NONE));
+    assert_eq!(told(&mut view, Told), nothing);
+    look(&mut view, 7, Flags::SEEN);
+    view.flags_told(&flags(20, 6, Flags::NONE));
+    assert_eq!(told(&mut view, Told), ["2 FETCH (UID 20 FLAGS (\\Seen))"]);
 }
 
 #[test]
@@ -229,5 +271,5 @@ fn a_long_story_is_told_in_pieces() {
         }
     }
     assert!(pieces > 3);
-    assert_eq!((lines, view.rows().len()), (10_000, 10_000));
+    assert_eq!((lines, view.uids().len()), (10_000, 10_000));
 }

@@ -158,7 +158,8 @@ impl Tx<'_> {
             content,
         };
         row.count(&message, 1);
-        self.index_deleted(domain, id, brought.uid, &message);
+        let place = (domain, id, brought.uid);
+        self.index_message(place, size, None, Some(message.flags))?;
         row.uid_next = Uid(row.uid_next.0.max(after));
         row.highest_modseq = ModSeq(row.highest_modseq.0.max(brought.changed.0));
         self.put(key, &message);

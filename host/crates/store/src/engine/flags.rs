@@ -49,12 +49,10 @@ impl Tx<'_> {
                 is_changed = true;
                 row.count(&message, -1);
                 tx.delete(keys::change(domain, id, message.changed, uid));
-                if message.flags.contains(Flags::DELETED) {
-                    tx.delete(keys::deleted_at(domain, id, uid));
-                }
+                let before = Some(message.flags);
+                tx.index_message((domain, id, uid), message.size, before, Some(flags))?;
                 (message.flags, message.keywords, message.changed) = (flags, keywords, modseq);
                 row.count(&message, 1);
-                tx.index_deleted(domain, id, uid, &message);
                 tx.put_raw(keys::change(domain, id, modseq, uid), Vec::new());
                 tx.put(key, &message);
             }

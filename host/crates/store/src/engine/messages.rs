@@ -84,25 +84,11 @@ impl Tx<'_> {
             content: incoming.content,
         };
         row.count(&message, 1);
-        self.index_deleted(domain, id, uid, &message);
+        self.index_message((domain, id, uid), message.size, None, Some(message.flags))?;
         self.put(keys::message(domain, id, uid), &message);
         self.put_raw(keys::change(domain, id, modseq, uid), Vec::new());
         self.name_content(domain, row.owner, incoming.content)?;
         Ok((uid, email))
-    }
-
-    /// Keeps the list of messages with `\\Deleted`, so that EXPUNGE and STATUS need not look at
-    /// the others.
-    pub(crate) fn index_deleted(
-        &mut self,
-        domain: DomainId,
-        id: MailboxId,
-        uid: Uid,
-        message: &MessageRow,
-    ) {
-        if message.flags.contains(Flags::DELETED) {
-            self.put(keys::deleted_at(domain, id, uid), &message.size);
-        }
     }
 
     pub(crate) fn append(
@@ -196,7 +182,7 @@ impl Tx<'_> {
                 let Some(message) = tx.row::<MessageRow>(&keys::message(domain, id, uid))? else {
                     continue;
                 };
-                tx.take_out(domain, id, &mut row, uid, &message, modseq);
+                tx.take_out(domain, id, &mut row, uid, &message, modseq)?;
                 tx.refund(
                     domain,
                     row.owner,
@@ -226,15 +212,14 @@ impl Tx<'_> {
         uid: Uid,
         message: &MessageRow,
         modseq: ModSeq,
-    ) {
+    ) -> Result<()> {
         row.count(message, -1);
         row.expunge_log += 1;
-        if message.flags.contains(Flags::DELETED) {
-            self.delete(keys::deleted_at(domain, id, uid));
-        }
+        self.index_message((domain, id, uid), message.size, Some(message.flags), None)?;
         self.delete(keys::message(domain, id, uid));
         self.delete(keys::change(domain, id, message.changed, uid));
         self.put_raw(keys::expunged(domain, id, modseq, uid), Vec::new());
+        Ok(())
     }
 
     pub(crate) fn trim_expunge_log(
@@ -281,9 +266,7 @@ impl Tx<'_> {
             let uid = keys::uid_of(&key);
             usage.bytes += message.size;
             usage.messages += 1;
-            if message.flags.contains(Flags::DELETED) {
-                self.delete(keys::deleted_at(domain, id, uid));
-            }
+            self.index_message((domain, id, uid), message.size, Some(message.flags), None)?;
             self.delete(keys::change(domain, id, message.changed, uid));
             self.delete(key);
             self.drop_content(domain, owner, message.content)?;

@@ -21,6 +21,7 @@ mod messages;
 pub(crate) mod names;
 mod operations;
 pub(crate) mod owners;
+pub(crate) mod presence;
 pub(crate) mod purge;
 mod queue;
 pub(crate) mod reads;

@@ -6,6 +6,7 @@ use mail::{Access, EnvelopeId, MailboxId, ModSeq, PersonId, Principal, Timestamp
 
 use crate::engine::access::{act_for, administer, mailbox as open, manage, rights, site};
 use crate::engine::kv::{check_key, is_over};
+use crate::engine::messages::sorted;
 use crate::engine::names;
 use crate::engine::secrets::{self, Opened};
 use crate::keys::{self, Table};
@@ -123,18 +124,60 @@ pub(crate) fn rows(
     uids: &RangeInclusive<u32>,
 ) -> Result<Vec<Message>> {
     let row = open(view, access, id, Rights::READ)?;
+    let mut messages = Vec::new();
     let domain = access.domain();
+    each(view, domain, id, uids, &mut |uid, value| {
+        let message: MessageRow = decode(value)?;
+        messages.push(message.message(uid, &row.keywords));
+        Ok(())
+    })?;
+    Ok(messages)
+}
+
+/// Each message row of a range, ascending.
+fn each(
+    view: Dyn<'_>,
+    domain: mail::DomainId,
+    id: MailboxId,
+    uids: &RangeInclusive<u32>,
+    visit: &mut dyn FnMut(Uid, &[u8]) -> Result<()>,
+) -> Result<()> {
     let from = keys::message(domain, id, Uid(*uids.start()));
     let to = match uids.end().checked_add(1) {
         Some(end) => keys::message(domain, id, Uid(end)),
         None => keys::after(&keys::messages(domain, id)),
     };
-    let mut messages = Vec::new();
     view.walk(&from, &to, Order::Ascending, &mut |key, value| {
-        let message: MessageRow = decode(value)?;
-        messages.push(message.message(keys::uid_of(key), &row.keywords));
+        visit(keys::uid_of(key), value)?;
         Ok(Walk::Continue(()))
-    })?;
+    })
+}
+
+/// UIDs that are no further apart are read in one go, with what is between them.
+const NEAR: u32 = 8;
+
+pub(crate) fn messages(
+    view: Dyn<'_>,
+    access: &Access,
+    id: MailboxId,
+    uids: &[Uid],
+) -> Result<Vec<Message>> {
+    let row = open(view, access, id, Rights::READ)?;
+    let (domain, uids) = (access.domain(), sorted(uids));
+    let mut messages = Vec::with_capacity(uids.len());
+    for near in uids.chunk_by(|a, b| b.0 - a.0 <= NEAR) {
+        // No chunk is empty.
+        let range = near[0].0..=near[near.len() - 1].0;
+        let mut wanted = near.iter().peekable();
+        each(view, domain, id, &range, &mut |uid, value| {
+            while wanted.next_if(|wanted| **wanted < uid).is_some() {}
+            if wanted.peek() == Some(&&uid) {
+                let message: MessageRow = decode(value)?;
+                messages.push(message.message(uid, &row.keywords));
+            }
+            Ok(())
+        })?;
+    }
     Ok(messages)
 }
 

@@ -137,7 +137,7 @@ impl Tx<'_> {
             let mut source = self.mailbox_row(domain, from)?;
             let modseq = ModSeq(source.highest_modseq.0 + 1);
             source.highest_modseq = modseq;
-            self.take_out(domain, from, &mut source, uid, message, modseq);
+            self.take_out(domain, from, &mut source, uid, message, modseq)?;
             self.put_mailbox(domain, from, &source);
             self.refund(domain, source.owner, usage)?;
             self.drop_content(domain, source.owner, message.content)?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::engine::claim::{self, Wanted};
 use crate::engine::names::{self, INBOX};
+use crate::engine::presence::{self, Surveyed};
 use crate::engine::{access, brought, feed, owners, purge, reads};
 use crate::pending::Pending;
 use crate::purge::Manner;
@@ -18,7 +19,7 @@ use crate::{
     Copied, Cut, Decision, Depth, Destination, Effect, Erased, Error, Feed, FeedCursor, FlagChange,
     Head, KvEntry, Lease, Mailbox, Mark, Message, NewMailbox, NewMessage, Owner, Piece, Pin, Place,
     QueueFilter, QueueId, QueueRow, Result, Rights, Settlement, Source, Space, Standing, Started,
-    Stats, Store, Told, TraceEntry, TraceKey, Usage, Watch, Watched, audit,
+    Stats, Store, Survey, Told, TraceEntry, TraceKey, Usage, Watch, Watched, audit,
 };
 use mail::{
     Access, EnvelopeId, MailboxId, ModSeq, OperationId, PersonId, RecipientId, Timestamp, Uid,
@@ -166,6 +167,22 @@ impl Store for Engine {
 
     fn rights(&self, access: &Access, mailbox: MailboxId) -> Result<Vec<(PersonId, Rights)>> {
         self.read(|view| reads::rights_list(view, access, mailbox))
+    }
+
+    fn survey(&self, access: &Access, mailbox: MailboxId) -> Result<Survey> {
+        let Surveyed { survey, missing } =
+            self.read(|view| presence::survey(view, access, mailbox))?;
+        if !missing.is_empty() {
+            let domain = access.domain();
+            let seen = survey.mailbox.status.highest_modseq;
+            // Nobody waits: where it is not done, the next opening does it.
+            drop(self.run(move |tx| tx.keep_blocks(domain, mailbox, seen, &missing)));
+        }
+        Ok(survey)
+    }
+
+    fn messages(&self, access: &Access, mailbox: MailboxId, uids: &[Uid]) -> Result<Vec<Message>> {
+        self.read(|view| reads::messages(view, access, mailbox, uids))
     }
 
     fn rows(

@@ -24,6 +24,11 @@ fn ask(world: &World, access: &Access, mailbox: MailboxId) -> Vec<(&'static str,
             "rows",
             format!("{:?}", store.rows(access, mailbox, 1..=u32::MAX)),
         ),
+        ("survey", format!("{:?}", store.survey(access, mailbox))),
+        (
+            "messages",
+            format!("{:?}", store.messages(access, mailbox, &[Uid(1)])),
+        ),
         (
             "changes",
             format!("{:?}", store.changes_since(access, mailbox, ModSeq(0))),
@@ -261,6 +266,9 @@ pub(crate) fn an_administrator_manages_and_reads_no_mail(world: &World) {
         1
     );
     assert_eq!(store.rows(&admin, at.mailbox, 1..=9), Err(Error::Denied));
+    assert_eq!(store.survey(&admin, at.mailbox), Err(Error::Denied));
+    let some = store.messages(&admin, at.mailbox, &[at.uid]);
+    assert_eq!(some, Err(Error::Denied));
     assert_eq!(
         store
             .content(&admin, Source::Message(at.mailbox, at.uid))

@@ -250,6 +250,7 @@ fn check(world: &World, model: &mut Model) {
             })
             .collect();
         assert_eq!(found, expected.mail);
+        surveys(world, *id, &rows);
         let status = store.mailbox(&ann, *id).unwrap().status;
         assert_eq!(status.uid_next, Uid(expected.next + 1));
         assert_eq!(status.messages as usize, rows.len());
@@ -282,6 +283,23 @@ fn check(world: &World, model: &mut Model) {
         usage.messages += u64::from(status.messages);
     }
     assert_eq!(store.usage(&ann, Owner::Person(ANN)).unwrap(), usage);
+}
+
+/// What opening a mailbox shows is what its rows say.
+fn surveys(world: &World, id: MailboxId, rows: &[store::Message]) {
+    let (ann, store) = (person(1, ANN), world.store());
+    let survey = store.survey(&ann, id).unwrap();
+    assert_eq!(survey.mailbox, store.mailbox(&ann, id).unwrap());
+    let uids: Vec<Uid> = rows.iter().map(|row| row.uid).collect();
+    assert!(survey.uids.iter().eq(uids.iter().copied()));
+    let unseen = rows.iter().filter(|row| !row.flags.contains(Flags::SEEN));
+    assert!(survey.unseen.iter().eq(unseen.map(|row| row.uid)));
+    // Some of them, in any order, one twice, and one that is not there.
+    let mut wanted: Vec<Uid> = uids.iter().copied().step_by(2).rev().collect();
+    wanted.extend(uids.first());
+    wanted.push(Uid(u32::MAX));
+    let expected: Vec<_> = rows.iter().step_by(2).cloned().collect();
+    assert_eq!(store.messages(&ann, id, &wanted).unwrap(), expected);
 }
 
 /// All rows fit together, and every body can be read.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mail::{EmailId, MailboxId, ModSeq, Uid, UidValidity};
+use mail::{EmailId, MailboxId, ModSeq, Uid, UidValidity, Uids};
 
 use super::world::{FakeMailbox, FakeMessage, World, date};
 use crate::ask::*;
@@ -93,10 +93,25 @@ impl Host {
             }
             Ask::Open {
                 mailbox,
-                messages,
+                uids,
                 depth,
                 reading,
-            } => self.open(world.by_id(mailbox), &messages, depth, reading),
+            } => self.open(world.by_id(mailbox), &uids, depth, reading),
+            Ask::Rows { mailbox, uids } => {
+                assert!(uids.len() <= ROWS_BATCH && uids.is_sorted());
+                let there = world.by_id(mailbox).messages.iter();
+                let named = there.filter(|m| uids.contains(&m.uid));
+                Answer::Rows(named.map(FakeMessage::row).collect())
+            }
+            Ask::Marked { mailbox } => {
+                let mailbox = world.by_id(mailbox);
+                let kept: Uids = mailbox.uids_without(Flags::DELETED).collect();
+                let uids = mailbox.messages.iter().map(|m| m.uid);
+                Answer::Marked(Marked {
+                    unseen: mailbox.uids_without(Flags::SEEN).collect(),
+                    deleted: uids.filter(|uid| !kept.contains(*uid)).collect(),
+                })
+            }
             Ask::SearchText {
                 mailbox,
                 uids,
@@ -189,26 +204,29 @@ impl Host {
             uid_validity: UidValidity(7),
             uid_next: Uid(mailbox.uid_next),
             modseq: ModSeq(mailbox.modseq),
-            rows: mailbox.messages.iter().map(FakeMessage::row).collect(),
+            uids: mailbox.messages.iter().map(|m| m.uid).collect(),
+            first_unseen: mailbox.uids_without(Flags::SEEN).next(),
+            keywords: mailbox
+                .messages
+                .iter()
+                .flat_map(|m| m.keywords.iter().cloned())
+                .collect(),
         }))
     }
 
     fn open(
         &mut self,
         mailbox: &FakeMailbox,
-        messages: &[(Uid, EmailId)],
+        uids: &[Uid],
         depth: Depth,
         reading: Reading,
     ) -> Answer {
-        assert!(messages.len() <= OPEN_BATCH);
-        let there = mailbox
-            .messages
-            .iter()
-            .filter(|m| messages.contains(&(m.uid, m.email)));
-        let opened: BTreeMap<_, _> = there.map(|m| (m.uid, Rc::clone(&m.raw))).collect();
-        let shapes = opened.iter().map(|(&uid, raw)| Opened {
-            uid,
-            shape: shape(raw, depth),
+        assert!(uids.len() <= OPEN_BATCH);
+        let there = mailbox.messages.iter().filter(|m| uids.contains(&m.uid));
+        let opened = there.clone().map(|m| (m.uid, Rc::clone(&m.raw))).collect();
+        let shapes = there.map(|message| Opened {
+            row: message.row(),
+            shape: shape(&message.raw, depth),
         });
         let answer = Answer::Opened(shapes.collect());
         self.opened = match reading {

@@ -322,6 +322,17 @@ impl World {
     }
 }
 
+impl FakeMailbox {
+    /// Messages that do not have this flag.
+    pub(super) fn uids_without(&self, flag: Flags) -> impl Iterator<Item = Uid> {
+        let without = self
+            .messages
+            .iter()
+            .filter(move |m| !m.flags.contains(flag));
+        without.map(|m| m.uid)
+    }
+}
+
 impl FakeMessage {
     pub(super) fn row(&self) -> Row {
         Row {

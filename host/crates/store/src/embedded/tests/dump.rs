@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use mail::{Access, GroupId, MailboxId, ModSeq, PersonId, Tenant};
 
 use crate::embedded::tests::script::tenant;
-use crate::{Mailbox, Message, Owner, QueueFilter, QueueRow, QueueState, Result, Source, Store};
+use crate::{
+    Flags, Mailbox, Message, Owner, QueueFilter, QueueRow, QueueState, Result, Source, Store,
+};
 
 /// The domains of the lives here, beside the host itself.
 pub(crate) const DOMAINS: [u64; 3] = [1, 2, 3];
@@ -115,7 +117,12 @@ impl Dump {
             changes.complete
         );
         self.line(format!("{domain}/count/mailbox/{}", id.0), value);
-        for row in store.rows(access, *id, 1..=u32::MAX)? {
+        let rows = store.rows(access, *id, 1..=u32::MAX)?;
+        let survey = store.survey(access, *id)?;
+        assert!(survey.uids.iter().eq(rows.iter().map(|row| row.uid)));
+        let unseen = rows.iter().filter(|row| !row.flags.contains(Flags::SEEN));
+        assert!(survey.unseen.iter().eq(unseen.map(|row| row.uid)));
+        for row in rows {
             let source = Source::Message(*id, row.uid);
             let hash = hash(store, access, source)?;
             let key = format!("{domain}/message/{}/{}", id.0, row.uid.0);
