@@ -73,6 +73,9 @@ pub(super) struct StoredFacts {
     pub(super) owner: OwnerName,
     pub(super) uid: u32,
     pub(super) email: u64,
+    /// The EMAILID of a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) object: Option<u64>,
     pub(super) thread: u64,
     pub(super) created: u64,
     pub(super) changed: u64,

@@ -331,6 +331,7 @@ impl<W: Write> Export<'_, W> {
             owner: owner.clone(),
             uid: row.uid.0,
             email: row.email.0,
+            object: (row.object != row.email).then_some(row.object.0),
             thread: row.thread.0,
             created: row.created.0,
             changed: row.changed.0,

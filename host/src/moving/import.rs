@@ -416,6 +416,7 @@ impl Import<'_> {
             mailbox: of_message.mailbox,
             uid: Uid(facts.uid),
             email: EmailId(facts.email),
+            object: EmailId(facts.object.unwrap_or(facts.email)),
             thread: ThreadId(facts.thread),
             created: ModSeq(facts.created),
             changed: ModSeq(facts.changed),

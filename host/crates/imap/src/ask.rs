@@ -52,7 +52,7 @@ pub enum Ask {
     /// End the watch. Wants [`Answer::Done`].
     Deselect,
     /// Create a mailbox and the missing levels above it (RFC 3501 §6.3.3). Wants
-    /// [`Answer::Done`].
+    /// [`Answer::Created`].
     Create {
         /// Which.
         name: MailboxName,
@@ -194,6 +194,8 @@ pub enum Answer {
     Login(LoginOutcome),
     /// All mailboxes, in any order.
     Mailboxes(Vec<MailboxEntry>),
+    /// The new mailbox.
+    Created(MailboxId),
     /// Numbers of a mailbox.
     Status(MailboxStatus),
     /// The mailbox is open.
@@ -344,7 +346,7 @@ pub struct Row {
     pub uid: Uid,
     /// The change that last touched it.
     pub modseq: ModSeq,
-    /// Its lasting id.
+    /// RFC 8474 EMAILID: copies have it too.
     pub email: EmailId,
     /// RFC822.SIZE in bytes, as composed.
     pub size: u64,
@@ -503,6 +505,8 @@ pub enum SpecialUse {
 /// Numbers of a mailbox (RFC 3501 §6.3.10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailboxStatus {
+    /// Its lasting id (RFC 8474 MAILBOXID).
+    pub id: MailboxId,
     /// Messages.
     pub messages: u32,
     /// Messages without `\Seen`.

@@ -154,7 +154,8 @@ pub(crate) struct ListQuery {
     pub(crate) status: Vec<StatusItem>,
 }
 
-/// An item of STATUS (RFC 3501 §6.3.10, RFC 8438 for SIZE, RFC 7162 §3.1.7, RFC 9208 §4.1.4).
+/// An item of STATUS (RFC 3501 §6.3.10, RFC 8438 for SIZE, RFC 7162 §3.1.7, RFC 9208 §4.1.4,
+/// RFC 8474 §4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusItem {
     Messages,
@@ -166,11 +167,12 @@ pub(crate) enum StatusItem {
     HighestModSeq,
     Deleted,
     DeletedStorage,
+    MailboxId,
 }
 
 impl StatusItem {
     /// All of them with their names.
-    pub(crate) const NAMED: [(Self, &'static str); 9] = [
+    pub(crate) const NAMED: [(Self, &'static str); 10] = [
         (Self::Messages, "MESSAGES"),
         (Self::Recent, "RECENT"),
         (Self::UidNext, "UIDNEXT"),
@@ -180,6 +182,7 @@ impl StatusItem {
         (Self::HighestModSeq, "HIGHESTMODSEQ"),
         (Self::Deleted, "DELETED"),
         (Self::DeletedStorage, "DELETED-STORAGE"),
+        (Self::MailboxId, "MAILBOXID"),
     ];
 }
 
@@ -193,6 +196,10 @@ pub(crate) enum Item {
     Envelope,
     /// MODSEQ (RFC 7162 §3.1.5).
     ModSeq,
+    /// EMAILID (RFC 8474 §5.1).
+    EmailId,
+    /// THREADID (RFC 8474 §5.2).
+    ThreadId,
     /// BODY without a section.
     Body,
     BodyStructure,

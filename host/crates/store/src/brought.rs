@@ -77,6 +77,8 @@ pub struct BroughtMessage {
     pub uid: Uid,
     /// Its id; a later one of this store is never the same.
     pub email: EmailId,
+    /// Its EMAILID: with a copy, the id of its source.
+    pub object: EmailId,
     /// Its conversation.
     pub thread: ThreadId,
     /// Modification sequence of its arrival.

@@ -101,9 +101,11 @@ impl fmt::Debug for Flags {
 pub struct Message {
     /// Its number there.
     pub uid: Uid,
-    /// RFC 8474 EMAILID, also the UIDL. A moved message keeps it, a copy has its own (a POP3
-    /// drop may hold both, and RFC 1939 §7 wants them apart).
+    /// Its lasting id, also the UIDL. A moved message keeps it, a copy has its own (a POP3 drop
+    /// may hold both, and RFC 1939 §7 wants them apart).
     pub email: EmailId,
+    /// RFC 8474 EMAILID: the same, or with a copy that of its source.
+    pub object: EmailId,
     /// RFC 8474 THREADID.
     pub thread: ThreadId,
     /// Modification sequence of its arrival here.

@@ -13,7 +13,7 @@ use mail::{
     Uid, UidValidity,
 };
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cipher::{DerivingKey, KEY, Purpose};
 use crate::embedded::Encoding;
@@ -158,9 +158,23 @@ pub(crate) struct MessageRow {
     /// Numbers in the mailbox's table, ascending.
     pub(crate) keywords: Vec<u16>,
     pub(crate) content: ContentId,
+    /// Of a copy: the EMAILID of what was copied. Absent from the bytes of all others, and of
+    /// rows from before it was kept.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "at_end")]
+    pub(crate) copied: Option<EmailId>,
+}
+
+/// The last field of a row, which may be absent.
+fn at_end<'de, D: Deserializer<'de>>(row: D) -> std::result::Result<Option<EmailId>, D::Error> {
+    Ok(Option::deserialize(row).unwrap_or_default())
 }
 
 impl MessageRow {
+    /// RFC 8474 §5.1: a copy has the EMAILID of its source.
+    pub(crate) fn object(&self) -> EmailId {
+        self.copied.unwrap_or(self.email)
+    }
+
     pub(crate) fn message(self, uid: Uid, table: &[String]) -> Message {
         let keywords = self
             .keywords
@@ -169,6 +183,7 @@ impl MessageRow {
             .collect();
         Message {
             uid,
+            object: self.object(),
             email: self.email,
             thread: self.thread,
             created: self.created,

@@ -4,6 +4,7 @@ use imap::ask::{
     InternalDate, MailboxEntry, MailboxKind, MailboxStatus, Refusal, Row, SpecialUse, StoreMode,
 };
 use imap::{Flags, Keyword, Keywords, MailboxName};
+use mail::MailboxId;
 use store::{FlagOperation, Mailbox, Message, Status};
 
 const FLAGS: [(Flags, store::Flags); 5] = [
@@ -40,7 +41,7 @@ pub(super) fn row(message: &Message) -> Row {
     Row {
         uid: message.uid,
         modseq: message.changed,
-        email: message.email,
+        email: message.object,
         size: message.size,
         date: InternalDate {
             at: message.internal_date,
@@ -59,8 +60,9 @@ pub(super) const fn operation(mode: StoreMode) -> FlagOperation {
     }
 }
 
-pub(super) const fn status(status: &Status) -> MailboxStatus {
+pub(super) const fn status(id: MailboxId, status: &Status) -> MailboxStatus {
     MailboxStatus {
+        id,
         messages: status.messages,
         unseen: status.unseen,
         uid_next: status.uid_next,

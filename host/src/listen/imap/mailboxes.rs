@@ -58,7 +58,7 @@ impl Account {
 
     pub(super) fn status(&self, name: &MailboxName, deleted_size: DeletedSize) -> Answered {
         let mailbox = self.mailbox(name)?;
-        let mut status = status(&mailbox.status);
+        let mut status = status(mailbox.id, &mailbox.status);
         if deleted_size == DeletedSize::Counted && status.deleted > 0 {
             let deleted = self.store.deleted(&self.access, mailbox.id).or_refusal()?;
             status.deleted_size = deleted.iter().map(|(_, size)| size).sum();
@@ -118,11 +118,12 @@ impl Account {
             special_use: None,
         };
         let operation = self.store.operation_id();
-        self.store
+        let made = self
+            .store
             .create_mailbox(&self.access, operation, new)
             .await
             .or_refusal()?;
-        Ok(Answer::Done)
+        Ok(Answer::Created(made))
     }
 
     /// Whose a new mailbox of this name would be, and what its owner calls it. What is shared

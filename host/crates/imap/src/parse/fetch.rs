@@ -116,6 +116,8 @@ fn item(cursor: &mut Cursor<'_>) -> Result<Item, ParseError> {
         "RFC822.SIZE" => Item::Size,
         "ENVELOPE" => Item::Envelope,
         "MODSEQ" => Item::ModSeq,
+        "EMAILID" => Item::EmailId,
+        "THREADID" => Item::ThreadId,
         "BODY" => Item::Body,
         "BODYSTRUCTURE" => Item::BodyStructure,
         "RFC822" => old(SectionText::All, Effect::SetsSeen, "RFC822"),

@@ -219,10 +219,25 @@ fn plain(name: &str) -> Option<Key> {
         "UNFLAGGED" => not(Flags::FLAGGED),
         "UNSEEN" => not(Flags::SEEN),
         // No message is ever \Recent here, as RFC 9051 has it for all.
-        "NEW" | "RECENT" => Some(Key::Not(Box::new(Key::And(Vec::new())))),
+        "NEW" | "RECENT" => Some(none()),
         "OLD" => Some(Key::And(Vec::new())),
         _ => None,
     }
+}
+
+/// What no message is.
+fn none() -> Key {
+    Key::Not(Box::new(Key::And(Vec::new())))
+}
+
+/// `objectid = 1*255(ALPHA / DIGIT / "_" / "-")` (RFC 8474 §7)
+fn object_id(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
+    let id = cursor.atom()?;
+    let is_of_id = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if id.len() > 255 || !id.bytes().all(is_of_id) {
+        return Err(ParseError::Syntax("an object id was expected"));
+    }
+    Ok(id)
 }
 
 fn with_value(name: &str, cursor: &mut Cursor<'_>) -> Result<Key, ParseError> {
@@ -235,6 +250,14 @@ fn with_value(name: &str, cursor: &mut Cursor<'_>) -> Result<Key, ParseError> {
         "KEYWORD" => Key::Keyword(keyword(cursor)?),
         "UNKEYWORD" => Key::Not(Box::new(Key::Keyword(keyword(cursor)?))),
         "UID" => Key::Uid(cursor.sequence_set()?),
+        "EMAILID" => object_id(cursor)?
+            .parse()
+            .map_or_else(|_| none(), Key::Email),
+        "THREADID" => {
+            // No message has one.
+            object_id(cursor)?;
+            none()
+        }
         _ => return Err(ParseError::Syntax("there is no such search key")),
     })
 }

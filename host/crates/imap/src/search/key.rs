@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mail::ModSeq;
+use mail::{EmailId, ModSeq};
 
 use crate::sequence::SequenceSet;
 use crate::{Day, Flags, Keyword};
@@ -68,6 +68,8 @@ pub(crate) enum Key {
     Smaller(u64),
     /// Changed by this or later.
     ModSeq(ModSeq),
+    /// By its lasting id (RFC 8474 §6).
+    Email(EmailId),
     Uid(SequenceSet),
     Sequence(SequenceSet),
     /// Index into [`Query::texts`].

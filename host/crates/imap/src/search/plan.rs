@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use mail::{ModSeq, Uid, Uids};
+use mail::{EmailId, ModSeq, Uid, Uids};
 
 use crate::ask::Row;
 use crate::search::Key;
@@ -33,6 +33,7 @@ pub(crate) enum Plan {
     Larger(u64),
     Smaller(u64),
     ModSeq(ModSeq),
+    Email(EmailId),
     Positions(Vec<Range<usize>>),
     Text(usize),
 }
@@ -64,6 +65,7 @@ impl Plan {
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
             Key::ModSeq(modseq) => Self::ModSeq(modseq),
+            Key::Email(email) => Self::Email(email),
             Key::Uid(set) => Self::Positions(set.uid_positions(uids)),
             Key::Sequence(set) => Self::Positions(set.positions(uids.count())?),
             Key::Text(index) => Self::Text(index),
@@ -144,6 +146,7 @@ impl Plan {
             Self::Larger(size) => row?.size > *size,
             Self::Smaller(size) => row?.size < *size,
             Self::ModSeq(modseq) => row?.modseq >= *modseq,
+            Self::Email(email) => row?.email == *email,
             Self::Positions(ranges) => {
                 let range = ranges.partition_point(|range| range.end <= at.position);
                 ranges

@@ -4,9 +4,10 @@ use mail::limits::Limits;
 use mail::words;
 use mail::{Step, limits};
 
-use super::job::{Context, Finish, Next, Single, plain};
+use super::job::{Context, Finish, Job, Next, Single, plain};
 use super::{Advance, ImapSession, Phase, Work};
 use super::{copy, fetch, list, quota, search, select, store};
+use crate::MailboxName;
 use crate::ask::{Answer, Ask, Mode};
 use crate::command::Command;
 use crate::config::StartTls;
@@ -16,7 +17,7 @@ use crate::parse::{AppendPrefix, Stage, parse_append, parse_command, split_tag};
 /// Announced in every state: clients such as Python's imaplib ask only once, before sign-in.
 const EXTENSIONS: &str = "IMAP4rev1 LITERAL- SASL-IR ID ENABLE NAMESPACE UIDPLUS IDLE UNSELECT \
                           CHILDREN MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH \
-                          CONDSTORE UTF8=ACCEPT QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+                          CONDSTORE UTF8=ACCEPT QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE OBJECTID";
 
 /// What is announced whatever the state.
 pub(super) fn extensions(limits: &Limits) -> String {
@@ -153,7 +154,7 @@ impl ImapSession {
             Command::Create(name) if name.is_inbox() => {
                 self.finish(tag, Finish::word(&words::IMAP_MAILBOX_EXISTS))
             }
-            Command::Create(name) => self.start(tag, plain(Ask::Create { name }, "CREATE")),
+            Command::Create(name) => self.start(tag, create(name)),
             Command::Delete(name) if name.is_inbox() => {
                 self.finish(tag, Finish::word(&words::IMAP_INBOX_STAYS))
             }
@@ -241,7 +242,18 @@ fn tag_of(frame: &[u8]) -> String {
     split_tag(frame).map_or_else(|| "*".to_owned(), |(tag, _)| tag)
 }
 
-type Started = Result<Box<dyn super::job::Job>, Finish>;
+/// CREATE tells the id of what it made (RFC 8474 §4.1).
+fn create(name: MailboxName) -> Box<dyn Job> {
+    Box::new(Single::new(
+        Ask::Create { name },
+        |answer: Answer, context: &mut Context<'_>| match answer {
+            Answer::Created(id) => Finish::done_with_code("CREATE", &format!("MAILBOXID ({id})")),
+            other => Finish::of_wrong_answer(&other, context.config),
+        },
+    ))
+}
+
+type Started = Result<Box<dyn Job>, Finish>;
 
 fn deselect(command: &'static str) -> Started {
     Ok(Box::new(Single::new(

@@ -353,6 +353,13 @@ fn write_item(
             out.number(row.size);
         }
         Item::ModSeq => out.modseq(row.modseq),
+        Item::EmailId => {
+            out.text("EMAILID (");
+            out.number(row.email);
+            out.text(")");
+        }
+        // Nothing tells here which messages belong together.
+        Item::ThreadId => out.text("THREADID NIL"),
         Item::Envelope => ready("ENVELOPE ", shape.map(Shape::envelope), out),
         Item::Body => ready("BODY ", shape.and_then(Shape::body), out),
         Item::BodyStructure => ready("BODYSTRUCTURE ", shape.and_then(Shape::body_structure), out),
@@ -407,7 +414,13 @@ fn sets_seen(item: &Item) -> bool {
 /// What an item needs to be opened for.
 fn depth(item: &Item) -> Option<Depth> {
     match item {
-        Item::Flags | Item::Uid | Item::InternalDate | Item::Size | Item::ModSeq => None,
+        Item::Flags
+        | Item::Uid
+        | Item::InternalDate
+        | Item::Size
+        | Item::ModSeq
+        | Item::EmailId
+        | Item::ThreadId => None,
         Item::Envelope => Some(Depth::Header),
         Item::Body | Item::BodyStructure => Some(Depth::Parts),
         Item::Section(section) => Some(section.section.depth()),

@@ -321,6 +321,11 @@ fn write_status(
             StatusItem::HighestModSeq => out.number(status.modseq.0),
             StatusItem::Deleted => out.number(status.deleted),
             StatusItem::DeletedStorage => out.number(status.deleted_size),
+            StatusItem::MailboxId => {
+                out.text("(");
+                out.number(status.id);
+                out.text(")");
+            }
         }
     }
     out.text(")");

@@ -50,6 +50,9 @@ fn selected_now(selected: Selected, context: &mut Context<'_>) -> Finish {
     let text = words::IMAP_UID_NEXT.text();
     out.untagged(&format!("OK [UIDNEXT {uid_next}] {text}"));
     write_highest_modseq(&view, out);
+    // RFC 8474 §4.2
+    let text = words::IMAP_MAILBOX_ID.text();
+    out.untagged(&format!("OK [MAILBOXID ({})] {text}", view.mailbox));
     Finish::word(word).then(Next::Select(Box::new(view)))
 }
 

@@ -41,6 +41,8 @@ words! {
         "SELECT; the session puts its UIDNEXT code before the text.", "-";
     IMAP_HIGHEST_MODSEQ = ok(None), "The highest modification sequence",
         "SELECT, or CONDSTORE enabled; the session puts its HIGHESTMODSEQ code before the text.", "-";
+    IMAP_MAILBOX_ID = ok(None), "The id of the mailbox",
+        "SELECT; the session puts its MAILBOXID code before the text.", "-";
     IMAP_MODIFIED = ok(None), "Some of the messages had changed and were left alone",
         "STORE with UNCHANGEDSINCE; the session puts its MODIFIED code before the text.", "-";
     IMAP_MOVED = ok(None), "Moved",

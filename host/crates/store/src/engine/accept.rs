@@ -230,6 +230,7 @@ impl Tx<'_> {
     ) -> Result<Stored> {
         let incoming = Incoming {
             email: None,
+            copied: None,
             thread: to.thread,
             internal_date: (self.now, 0),
             received: to.envelope.received,

@@ -142,6 +142,7 @@ impl Tx<'_> {
             &new.domain_quota,
         )?;
         let email = EmailId(self.foreign_id(brought.email.0)?);
+        let object = EmailId(self.foreign_id(brought.object.0)?);
         let message = MessageRow {
             email,
             thread: ThreadId(self.foreign_id(brought.thread.0)?),
@@ -156,6 +157,7 @@ impl Tx<'_> {
             flags: new.flags,
             keywords: self.keyword_numbers(&mut row, &new.keywords)?,
             content,
+            copied: (object != email).then_some(object),
         };
         row.count(&message, 1);
         let place = (domain, id, brought.uid);

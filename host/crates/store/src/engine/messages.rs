@@ -18,6 +18,8 @@ pub(crate) const EXPUNGE_LOG: u32 = 10_000;
 pub(crate) struct Incoming {
     /// Kept by a move.
     pub(crate) email: Option<EmailId>,
+    /// The EMAILID of a copy's source, and of a copy that moves.
+    pub(crate) copied: Option<EmailId>,
     pub(crate) thread: Option<ThreadId>,
     pub(crate) internal_date: (Timestamp, i16),
     pub(crate) received: Timestamp,
@@ -82,6 +84,7 @@ impl Tx<'_> {
             flags: incoming.flags,
             keywords: self.keyword_numbers(row, &incoming.keywords)?,
             content: incoming.content,
+            copied: incoming.copied,
         };
         row.count(&message, 1);
         self.index_message((domain, id, uid), message.size, None, Some(message.flags))?;
@@ -118,6 +121,7 @@ impl Tx<'_> {
         let (content, size) = self.new_content(domain, source, &[], &message.pieces)?;
         let incoming = Incoming {
             email: None,
+            copied: None,
             thread: message.thread,
             internal_date: message.internal_date.unwrap_or((self.now, 0)),
             received: message.received.unwrap_or(self.now),

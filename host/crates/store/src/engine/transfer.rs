@@ -110,6 +110,10 @@ impl Tx<'_> {
             .collect();
         let incoming = Incoming {
             email: (manner == Manner::Move).then_some(message.email),
+            copied: match manner {
+                Manner::Copy => Some(message.object()),
+                Manner::Move => message.copied,
+            },
             thread: Some(message.thread),
             internal_date: (message.internal_date, message.internal_offset_minutes),
             received: message.received,

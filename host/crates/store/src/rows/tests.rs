@@ -58,8 +58,29 @@ fn rows_keep_their_bytes() {
             flags: Flags::SEEN.union(Flags::DRAFT),
             keywords: vec![0, 300],
             content: ContentId(79),
+            copied: None,
         },
         "014d4e0203f6c1e285e36893050100805001110200ac024f",
+    );
+    // A row from before copies were known as such has no more bytes, as all that are none.
+    check(
+        MessageRow {
+            email: EmailId(77),
+            thread: ThreadId(78),
+            created: ModSeq(2),
+            changed: ModSeq(3),
+            internal_date: Timestamp(1_800_000_000_123),
+            internal_offset_minutes: -330,
+            received: Timestamp(-1),
+            saved: Timestamp(0),
+            size: 10_240,
+            utf8: true,
+            flags: Flags::SEEN.union(Flags::DRAFT),
+            keywords: vec![0, 300],
+            content: ContentId(79),
+            copied: Some(EmailId(80)),
+        },
+        "014d4e0203f6c1e285e36893050100805001110200ac024f0150",
     );
     let extents = vec![
         ExtentRow::Private(b"X: y\r\n".to_vec()),

@@ -227,6 +227,8 @@ pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
     let copy = store.rows(&ann, target, 2..=2).unwrap().remove(0);
     let source = store.rows(&ann, one.mailbox, 1..=1).unwrap().remove(0);
     assert_ne!(copy.email, source.email);
+    // RFC 8474 §5.1: a copy has the id of its source, also of another copy, and when it moves.
+    assert_eq!((copy.object, source.object), (source.email, source.email));
     assert_eq!(
         (copy.thread, copy.flags, &copy.keywords),
         (source.thread, Flags::FLAGGED, &source.keywords)
@@ -241,6 +243,20 @@ pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
         .unwrap();
     assert_eq!(moved.uids, [(one.uid, Uid(4)), (two.uid, Uid(5))]);
     assert_eq!(store.rows(&ann, target, 4..=4).unwrap()[0].email, one.email);
+    let other = world.create(&ann, Owner::Person(ANN), "Other").unwrap();
+    for manner in [Store::copy, Store::move_messages] {
+        manner(store, &ann, world.op(), target, vec![Uid(2)], other.into())
+            .wait()
+            .unwrap();
+    }
+    let of_copy = world.rows(&ann, other);
+    assert_eq!(of_copy[1].email, copy.email);
+    assert_ne!(of_copy[0].email, copy.email);
+    assert!(of_copy.iter().all(|row| row.object == source.email));
+    let gone = store.expunge(&ann, world.op(), other, vec![Uid(1)]);
+    assert_eq!(gone.wait().unwrap(), [Uid(1)]);
+    let back = store.move_messages(&ann, world.op(), other, vec![Uid(2)], target.into());
+    assert_eq!(back.wait().unwrap().uids, [(Uid(2), Uid(6))]);
     assert_eq!(world.uids(&ann, one.mailbox), Vec::<u32>::new());
     assert_eq!(world.read(&ann, target, Uid(4)), b"one");
     assert_eq!(
@@ -257,7 +273,7 @@ pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
         .copy(&ann, world.op(), target, vec![Uid(4)], target.into())
         .wait()
         .unwrap();
-    assert_eq!(again.uids, [(Uid(4), Uid(6))]);
+    assert_eq!(again.uids, [(Uid(4), Uid(7))]);
 }
 
 pub(crate) fn i18_changes_since_tells_what_came_changed_and_went(world: &World) {

@@ -42,6 +42,7 @@ fn message(world: &World, name: &str, uid: u32, email: u64) -> BroughtMessage {
         mailbox: name.to_owned(),
         uid: Uid(uid),
         email: EmailId(email),
+        object: EmailId(email),
         thread: ThreadId(email),
         created: ModSeq(4000 + u64::from(uid)),
         changed: ModSeq(4100 + u64::from(uid)),
@@ -58,10 +59,12 @@ pub(crate) fn what_is_brought_keeps_its_numbers(world: &World) {
     let store = world.store();
     let access = system(1);
     let foreign = 1 << 40;
+    let mut copy = message(world, "Archive/2020", 17, foreign);
+    copy.object = EmailId(9);
     let all = vec![
         mailbox("INBOX"),
         mailbox("Archive/2020"),
-        brought(message(world, "Archive/2020", 17, foreign)),
+        brought(copy),
         brought(message(world, "Archive/2020", 5, foreign + 1)),
         Brought::Subscription(ANN, "Archive/2020".to_owned()),
         Brought::Rights {
@@ -86,7 +89,7 @@ pub(crate) fn what_is_brought_keeps_its_numbers(world: &World) {
     assert_eq!(rows[0].uid, Uid(5));
     assert_eq!(rows[1].uid, Uid(17));
     let row = &rows[1];
-    assert_eq!(row.email, EmailId(foreign));
+    assert_eq!((row.email, row.object), (EmailId(foreign), EmailId(9)));
     assert_eq!(row.thread, ThreadId(foreign));
     assert_eq!((row.created, row.changed), (ModSeq(4017), ModSeq(4117)));
     assert_eq!(row.internal_date, Timestamp(1_500_000_000_000));

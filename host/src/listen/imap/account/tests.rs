@@ -624,3 +624,36 @@ async fn envelopes_are_kept_and_gone_with_the_right_to_read() {
     let ended = anna.until("* BYE").await;
     assert!(!ended.contains("\"all\""), "{ended}");
 }
+
+/// RFC 8474: ids stay with what they name, whatever it is called and wherever it goes.
+#[tokio::test]
+async fn object_ids_last() {
+    let store = store().await;
+    let mut anna = Client::new(&store, 1, ANNA, None).await;
+    let id = |text: &str, name: &str| {
+        let start = text.find(name).expect("an id is told") + name.len();
+        let end = start + text[start..].find(')').expect("it ends");
+        text[start..end].to_owned()
+    };
+    let made = anna.says("a CREATE Plans").await;
+    let plans = id(&made, "MAILBOXID (");
+    anna.says("b RENAME Plans Ideas").await;
+    let status = anna.says("c STATUS Ideas (MAILBOXID)").await;
+    assert_eq!(id(&status, "MAILBOXID ("), plans);
+    anna.says("d SELECT INBOX").await;
+    let first = anna.says("e FETCH 1 (EMAILID THREADID)").await;
+    assert!(first.contains("THREADID NIL"), "{first}");
+    let email = id(&first, "EMAILID (");
+    anna.says("f COPY 1 Ideas").await;
+    anna.says("g MOVE 1 Ideas").await;
+    let selected = anna.says("h SELECT Ideas").await;
+    assert_eq!(id(&selected, "MAILBOXID ("), plans);
+    let found = anna.says(&format!("i SEARCH EMAILID {email}")).await;
+    assert!(found.contains("* SEARCH 1 2\r\n"), "{found}");
+    let both = anna.says("j FETCH 1:2 (EMAILID)").await;
+    assert_eq!(
+        both.matches(&format!("EMAILID ({email})")).count(),
+        2,
+        "{both}"
+    );
+}

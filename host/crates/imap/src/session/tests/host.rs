@@ -72,7 +72,9 @@ impl Host {
             Ask::Create { name } if world.mailboxes.contains_key(&name) => {
                 return Err(Refusal::AlreadyExists);
             }
-            Ask::Create { name } => world.make(name, None),
+            Ask::Create { name } => {
+                return Ok(Answer::Created(world.make(name, None)));
+            }
             Ask::Delete { name } => delete(world, &name)?,
             Ask::Rename { from, to } => rename(world, &from, to)?,
             Ask::Subscribe { name, subscription } => {
@@ -290,6 +292,7 @@ fn status(mailbox: &FakeMailbox) -> MailboxStatus {
     };
     let messages = mailbox.messages.len() as u32;
     MailboxStatus {
+        id: mailbox.id,
         messages,
         unseen: messages - count(Flags::SEEN),
         uid_next: Uid(mailbox.uid_next),

@@ -137,10 +137,11 @@ impl World {
         Rc::new(RefCell::new(world))
     }
 
-    pub(super) fn make(&mut self, name: MailboxName, special_use: Option<SpecialUse>) {
+    pub(super) fn make(&mut self, name: MailboxName, special_use: Option<SpecialUse>) -> MailboxId {
         self.next_id += 1;
+        let id = MailboxId(self.next_id);
         let mailbox = FakeMailbox {
-            id: MailboxId(self.next_id),
+            id,
             special_use,
             mode: Mode::ReadWrite,
             hidden: false,
@@ -150,6 +151,7 @@ impl World {
             vanished: Vec::new(),
         };
         self.mailboxes.insert(name, mailbox);
+        id
     }
 
     /// Puts a message into a mailbox, as a delivery would.
@@ -313,6 +315,13 @@ impl World {
                 message.keywords,
                 message.date,
             );
+            // RFC 8474 §5.1
+            let copies = &mut self.visible(target)?.messages;
+            copies.iter_mut().for_each(|copy| {
+                if copy.uid == uid {
+                    copy.email = message.email;
+                }
+            });
             pairs.push((message.uid, uid));
         }
         Ok(Copied {

@@ -293,8 +293,12 @@ fn text(bytes: &[u8]) -> String {
 
 fn message(row: &Message, hash: &str) -> String {
     let flags: Vec<&str> = row.flags.names().collect();
+    let copied = match row.object == row.email {
+        true => String::new(),
+        false => format!(" copied {}", row.object.0),
+    };
     format!(
-        "size {} {hash} email {} thread {} modseq {}/{} dates {}{:+} {} {} utf8 {} {} {}",
+        "size {} {hash} email {} thread {} modseq {}/{} dates {}{:+} {} {} utf8 {} {} {}{copied}",
         row.size,
         row.email.0,
         row.thread.0,
