@@ -48,6 +48,14 @@ pub trait Store: Send + Sync {
 
     /// Opens a message for reading.
     fn content(&self, access: &Access, source: Source) -> Result<Content>;
+    /// Opens messages of a mailbox, ascending; those that are not there are left out. One look at
+    /// the mailbox and its rights for all of them.
+    fn contents(
+        &self,
+        access: &Access,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Content)>>;
     /// Opens the bytes of a leased row.
     fn leased_content(&self, lease: &Lease) -> Result<Content>;
 

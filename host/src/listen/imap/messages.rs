@@ -1,5 +1,6 @@
 //! Messages of the selected mailbox: reading, flags, removing, copying.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imap::ask::{
@@ -8,7 +9,7 @@ use imap::ask::{
 use imap::{Answer, MailboxName, SendMessage, Shape};
 use mail::{EmailId, MailboxId, ModSeq, Uid};
 use net::{Outlet, SendError};
-use store::{Content, Destination, Error, Source};
+use store::{Content, Destination, Error};
 
 use super::account::{Account, Answered, OrRefusal};
 use super::convert::{refusal, row};
@@ -68,17 +69,6 @@ impl Account {
         }))
     }
 
-    pub(super) fn content(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Content>, Refusal> {
-        match self
-            .store
-            .content(&self.access, Source::Message(mailbox, uid))
-        {
-            Ok(content) => Ok(Some(content)),
-            Err(Error::NotFound) => Ok(None),
-            Err(error) => Err(refusal(&error)),
-        }
-    }
-
     pub(super) async fn open(
         &mut self,
         mailbox: MailboxId,
@@ -89,25 +79,37 @@ impl Account {
         self.opened.clear();
         // Checks the right to read: a shape that is kept does not outlive it.
         let messages = self.store.messages(&self.access, mailbox, uids);
-        let mut opened = Vec::with_capacity(uids.len());
+        let mut rows = Vec::with_capacity(uids.len());
+        let mut wanted = Vec::new();
         for message in messages.or_refusal()? {
             let row = row(&message);
             let kept = self.shapes.find(self.access.domain(), row.email, depth);
-            if kept.is_some() && reading == Reading::Shapes {
-                opened.push(Opened { row, shape: kept });
-                continue;
+            if kept.is_none() || reading == Reading::Bytes {
+                wanted.push(row.uid);
             }
-            let Some(content) = self.content(mailbox, row.uid)? else {
+            rows.push((row, kept));
+        }
+        let mut contents = BTreeMap::new();
+        if !wanted.is_empty() {
+            let found = self.store.contents(&self.access, mailbox, &wanted);
+            contents.extend(found.or_refusal()?);
+        }
+        let mut opened = Vec::with_capacity(rows.len());
+        for (row, kept) in rows {
+            let content = contents.get(&row.uid);
+            let shape = match (kept, content) {
+                (Some(shape), _) => Some(shape),
+                (None, Some(content)) => self.shape(content, row.email, depth).await?,
+                // Expunged meanwhile.
+                (None, None) => continue,
+            };
+            if reading == Reading::Bytes && content.is_none() {
                 continue;
-            };
-            let shape = match kept {
-                Some(shape) => Some(shape),
-                None => self.shape(&content, row.email, depth).await?,
-            };
-            if reading == Reading::Bytes {
-                self.opened.insert(row.uid, content);
             }
             opened.push(Opened { row, shape });
+        }
+        if reading == Reading::Bytes {
+            self.opened = contents;
         }
         Ok(Answer::Opened(opened))
     }

@@ -25,12 +25,8 @@ impl Account {
         uids: &[Uid],
         keys: Arc<[TextKey]>,
     ) -> Answered {
-        let mut contents = Vec::with_capacity(uids.len());
-        for &uid in uids {
-            if let Some(content) = self.content(mailbox, uid)? {
-                contents.push((uid, content));
-            }
-        }
+        let contents = self.store.contents(&self.access, mailbox, uids);
+        let contents = contents.or_refusal()?;
         // Nobody closes it.
         let _turn = LOOKING.acquire().await.map_err(|_| Refusal::Unavailable)?;
         let looked = tokio::task::spawn_blocking(move || look(&contents, &keys)).await;

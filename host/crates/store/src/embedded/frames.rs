@@ -318,6 +318,9 @@ pub(crate) struct Frames {
     key: Option<SingleKey>,
     /// Where frames begin, as far as it is known: the first of them always.
     places: Mutex<Vec<u64>>,
+    /// The frame of which only a part was read, so that who reads on does not read and decrypt it
+    /// again.
+    last: Mutex<Option<(u64, Vec<u8>)>>,
 }
 
 impl std::fmt::Debug for Frames {
@@ -354,6 +357,7 @@ impl Frames {
             codec: encoding.codec,
             key,
             places: Mutex::new(vec![offset]),
+            last: Mutex::new(None),
         })
     }
 
@@ -453,16 +457,25 @@ impl ReadAt for Frames {
         if end > self.length {
             return Err(self.damaged(0, "the body is shorter than its row says"));
         }
-        let mut buffer = Vec::new();
+        let last = self.last.lock().ok().and_then(|mut last| last.take());
+        let (mut held, mut buffer) = last.unzip();
+        let buffer = buffer.get_or_insert_default();
         let mut at = offset;
         while at < end {
             let number = at / FRAME as u64;
             let start = number * FRAME as u64;
-            self.frame(number, &mut buffer)?;
+            if held != Some(number) {
+                self.frame(number, buffer)?;
+                held = Some(number);
+            }
             let first = (at - start) as usize;
             let last = buffer.len().min((end - start) as usize);
             out.extend_from_slice(&buffer[first..last]);
             at += (last - first) as u64;
+        }
+        let is_read_out = end.is_multiple_of(FRAME as u64) || end == self.length;
+        if let (Some(number), false, Ok(mut last)) = (held, is_read_out, self.last.lock()) {
+            *last = Some((number, std::mem::take(buffer)));
         }
         Ok(())
     }

@@ -259,6 +259,26 @@ pub(crate) fn content(view: Dyn<'_>, access: &Access, source: Source) -> Result<
     secrets::open(view, domain, id)?.ok_or(Error::NotFound)
 }
 
+/// What is to be read of messages of a mailbox, ascending.
+pub(crate) fn contents(
+    view: Dyn<'_>,
+    access: &Access,
+    id: MailboxId,
+    uids: &[Uid],
+) -> Result<Vec<(Uid, Opened)>> {
+    open(view, access, id, Rights::READ)?;
+    let domain = access.domain();
+    let mut found = Vec::with_capacity(uids.len());
+    for uid in sorted(uids) {
+        let key = keys::message(domain, id, uid);
+        if let Some(message) = view.row::<MessageRow>(&key)? {
+            let opened = secrets::open(view, domain, message.content)?;
+            found.push((uid, opened.ok_or(Error::NotFound)?));
+        }
+    }
+    Ok(found)
+}
+
 fn content_of(
     view: Dyn<'_>,
     access: &Access,

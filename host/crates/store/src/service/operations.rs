@@ -65,6 +65,20 @@ impl Store for Engine {
         })
     }
 
+    fn contents(
+        &self,
+        access: &Access,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Content)>> {
+        self.read(|view| {
+            reads::contents(view, access, mailbox, uids)?
+                .into_iter()
+                .map(|(uid, opened)| Ok((uid, self.shared.open_content(view, opened)?)))
+                .collect()
+        })
+    }
+
     fn leased_content(&self, lease: &Lease) -> Result<Content> {
         self.shared.leases.check(lease)?;
         let access = Access::system(lease.tenant());

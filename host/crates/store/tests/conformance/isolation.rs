@@ -24,6 +24,10 @@ fn ask(world: &World, access: &Access, mailbox: MailboxId) -> Vec<(&'static str,
             "rows",
             format!("{:?}", store.rows(access, mailbox, 1..=u32::MAX)),
         ),
+        (
+            "contents",
+            format!("{:?}", store.contents(access, mailbox, &[Uid(1)])),
+        ),
         ("survey", format!("{:?}", store.survey(access, mailbox))),
         (
             "messages",
@@ -269,6 +273,8 @@ pub(crate) fn an_administrator_manages_and_reads_no_mail(world: &World) {
     assert_eq!(store.survey(&admin, at.mailbox), Err(Error::Denied));
     let some = store.messages(&admin, at.mailbox, &[at.uid]);
     assert_eq!(some, Err(Error::Denied));
+    let some = store.contents(&admin, at.mailbox, &[at.uid]);
+    assert_eq!(some.map(drop), Err(Error::Denied));
     assert_eq!(
         store
             .content(&admin, Source::Message(at.mailbox, at.uid))

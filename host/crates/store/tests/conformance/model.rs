@@ -300,6 +300,12 @@ fn surveys(world: &World, id: MailboxId, rows: &[store::Message]) {
     wanted.push(Uid(u32::MAX));
     let expected: Vec<_> = rows.iter().step_by(2).cloned().collect();
     assert_eq!(store.messages(&ann, id, &wanted).unwrap(), expected);
+    let contents = store.contents(&ann, id, &wanted).unwrap();
+    assert_eq!(contents.len(), expected.len());
+    for ((uid, content), row) in contents.iter().zip(expected) {
+        assert_eq!(*uid, row.uid);
+        assert_eq!(content.read_all().unwrap(), world.read(&ann, id, row.uid));
+    }
 }
 
 /// All rows fit together, and every body can be read.

@@ -220,3 +220,47 @@ fn an_encoding_never_shares_its_key_stream_with_another() {
     let half = body.frames.len() / 2;
     assert_ne!(body.frames[HEADER..half], body.frames[half + HEADER..]);
 }
+
+/// Whoever reads piece by piece has each frame read and decrypted once, and what was read out is
+/// not kept.
+#[test]
+fn a_frame_that_was_read_in_part_is_kept_until_it_is_read_out() {
+    let key = key();
+    for codec in [Codec::Raw, Codec::Zstd] {
+        let bytes = text(2 * FRAME + 10_000);
+        let body = encode(BODY, &bytes, codec, Some(&key)).unwrap();
+        let (length, encoding) = (body.length, body.encoding);
+        let file = Arc::new(Bytes(Arc::new(body)));
+        let frames = Frames::open(file, 0, BODY, length, encoding, Some(&key)).unwrap();
+        let kept = || {
+            frames
+                .last
+                .lock()
+                .unwrap()
+                .as_ref()
+                .map(|(number, _)| *number)
+        };
+        let mut out = Vec::new();
+        let piece = 30_000;
+        for at in (0..bytes.len()).step_by(piece) {
+            let count = piece.min(bytes.len() - at);
+            frames.read_at(at as u64, count, &mut out).unwrap();
+            let end = at + count;
+            let expected = (end < bytes.len()).then_some((end / FRAME) as u64);
+            assert_eq!(kept(), expected, "behind {end}");
+        }
+        assert_eq!(out, bytes);
+        // One that is kept and not wanted makes room; one that is read out goes.
+        for (at, count, expected) in [
+            (5, 10, Some(0)),
+            (FRAME, 7, Some(1)),
+            (20, 1, Some(0)),
+            (0, FRAME, None),
+        ] {
+            let mut out = Vec::new();
+            frames.read_at(at as u64, count, &mut out).unwrap();
+            assert_eq!(out, bytes[at..at + count]);
+            assert_eq!(kept(), expected);
+        }
+    }
+}
