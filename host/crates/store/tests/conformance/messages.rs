@@ -244,11 +244,11 @@ pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
     assert_eq!(moved.uids, [(one.uid, Uid(4)), (two.uid, Uid(5))]);
     assert_eq!(store.rows(&ann, target, 4..=4).unwrap()[0].email, one.email);
     let other = world.create(&ann, Owner::Person(ANN), "Other").unwrap();
-    for manner in [Store::copy, Store::move_messages] {
-        manner(store, &ann, world.op(), target, vec![Uid(2)], other.into())
-            .wait()
-            .unwrap();
-    }
+    let second = || vec![Uid(2)];
+    let copied = store.copy(&ann, world.op(), target, second(), other.into());
+    assert_eq!(copied.wait().unwrap().uids, [(Uid(2), Uid(1))]);
+    let moved = store.move_messages(&ann, world.op(), target, second(), other.into());
+    assert_eq!(moved.wait().unwrap().uids, [(Uid(2), Uid(2))]);
     let of_copy = world.rows(&ann, other);
     assert_eq!(of_copy[1].email, copy.email);
     assert_ne!(of_copy[0].email, copy.email);
