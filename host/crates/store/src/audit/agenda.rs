@@ -57,7 +57,7 @@ impl Audit<'_, '_> {
             let id = QueueId(keys::last_number(key));
             let domain = DomainId(decode(value)?);
             let row = audit.work(domain, id)?;
-            if !row.is_none_or(|row| row.is_some_and(|row| row.started.is_some())) {
+            if row.is_some_and(|row| row.is_none_or(|row| row.started.is_none())) {
                 let what = format!("queue row {id}: no attempt began, and a list says so");
                 audit.found.problem("index", what);
             }

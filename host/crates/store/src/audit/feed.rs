@@ -1,4 +1,5 @@
-//! The change feed beside the mailboxes, both ways: every mailbox is in it once, and nothing else.
+//! The change feed beside the mailboxes, both ways: every mailbox that has changed since there is a
+//! feed is in it once, and nothing else.
 
 use mail::{DomainId, MailboxId};
 
@@ -12,10 +13,9 @@ impl Audit<'_, '_> {
     /// What the feed must have for a mailbox.
     pub(super) fn fed(&mut self, domain: DomainId, id: MailboxId, row: &MailboxRow) -> Result<()> {
         let at: Option<u64> = self.view.row(&keys::feed_at(domain, id))?;
-        let entry: Option<FeedRow> = match at {
-            Some(at) => self.view.row(&keys::feed(domain, at, id))?,
-            None => None,
-        };
+        // It was there before the feed was, and has not changed since.
+        let Some(at) = at else { return Ok(()) };
+        let entry: Option<FeedRow> = self.view.row(&keys::feed(domain, at, id))?;
         if entry.is_none_or(|entry| entry.owner != row.owner) {
             let what = format!("{domain}, mailbox {id}: it is not in the change feed");
             self.found.problem("index", what);
@@ -53,7 +53,7 @@ impl Audit<'_, '_> {
             Ok(())
         })?;
         let log = self.view.raw(&keys::feed_log(domain))?;
-        let log: GoneRow = log.map_or(Ok(GoneRow::default()), |value| decode(&value))?;
+        let log: GoneRow = log.map_or_else(|| Ok(GoneRow::default()), |value| decode(&value))?;
         if log.length != gone {
             let what = format!(
                 "{domain}: {} deleted mailboxes in the change feed, counted {gone}",
