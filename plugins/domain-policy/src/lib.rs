@@ -31,24 +31,25 @@ const TEXT: u64 = 1024 * 1024;
 impl Mail for DomainPolicy {
     fn mail(context: &Context<'_>) -> Verdict {
         let policy = policy();
-        let sender = context.get("sender").unwrap_or_default();
-        let declared = context
-            .get("declared-size")
-            .and_then(|size| size.parse().ok());
+        let declared = || {
+            let size = context.get("declared-size")?;
+            size.parse().ok()
+        };
         verdict(
             policy
-                .sender(&sender)
-                .and_then(|()| policy.size(declared.unwrap_or(0))),
+                .sender(|| context.get("sender").unwrap_or_default())
+                .and_then(|()| policy.size(|| declared().unwrap_or(0))),
         )
     }
 }
 
 impl Rcpt for DomainPolicy {
     fn rcpt(context: &Context<'_>, recipient: &str) -> Verdict {
-        let direction = context.get("direction");
-        let inside =
-            context.get("authenticated").is_some() || direction.as_deref() == Some("internal");
-        verdict(policy().recipient(recipient, inside))
+        let is_inside = || {
+            context.get("authenticated").is_some()
+                || context.get("direction").as_deref() == Some("internal")
+        };
+        verdict(policy().recipient(recipient, is_inside))
     }
 }
 
@@ -58,12 +59,15 @@ impl Data for DomainPolicy {
     }
 }
 
-/// The cheap rules first: what is not configured is not even read.
+/// The cheap rules first: what is not configured is not even read. A question to the host costs
+/// more than most rules.
 fn message_allowed(policy: &Policy, message: &Message<'_>) -> Result<(), Refusal> {
-    policy.size(message.size())?;
-    let subject = message.header("Subject").unwrap_or_default();
-    policy.subject(&subject)?;
-    policy.text(&subject)?;
+    policy.size(|| message.size())?;
+    if policy.reads_subject() {
+        let subject = message.header("Subject").unwrap_or_default();
+        policy.subject(&subject)?;
+        policy.text(&subject)?;
+    }
     if !policy.reads_parts() {
         return Ok(());
     }

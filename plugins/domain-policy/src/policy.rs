@@ -38,7 +38,11 @@ impl Refusal {
 
 impl Policy {
     /// May this envelope sender write? Empty is the null sender.
-    pub(crate) fn sender(&self, sender: &str) -> Result<(), Refusal> {
+    pub(crate) fn sender(&self, sender: impl FnOnce() -> String) -> Result<(), Refusal> {
+        if self.denied_senders.is_empty() && self.allowed_senders.is_empty() {
+            return Ok(());
+        }
+        let sender = &sender();
         if any(&self.denied_senders, sender) {
             return Err(Refusal::new("mail from this sender is not accepted"));
         }
@@ -51,30 +55,35 @@ impl Policy {
     }
 
     /// May this recipient be written to, by someone inside or outside?
-    pub(crate) fn recipient(&self, recipient: &str, inside: bool) -> Result<(), Refusal> {
+    pub(crate) fn recipient(
+        &self,
+        recipient: &str,
+        is_inside: impl FnOnce() -> bool,
+    ) -> Result<(), Refusal> {
         if any(&self.denied_recipients, recipient) {
             return Err(Refusal::new("mail to this recipient is not accepted"));
         }
-        if !inside && any(&self.internal_recipients, recipient) {
+        if any(&self.internal_recipients, recipient) && !is_inside() {
             return Err(Refusal::new("this recipient takes mail from inside only"));
         }
         Ok(())
     }
 
     /// Is the message small enough, in bytes?
-    pub(crate) fn size(&self, bytes: u64) -> Result<(), Refusal> {
-        match self.max_size {
-            Some(limit) if bytes > limit => {
-                // RFC 3463 §3.4: X.3.4 is a message too big.
-                let text = format!("the message has {bytes} bytes, the limit is {limit}");
-                Err(Refusal {
-                    code: 552,
-                    status: "5.3.4",
-                    text,
-                })
-            }
-            _ => Ok(()),
+    pub(crate) fn size(&self, bytes: impl FnOnce() -> u64) -> Result<(), Refusal> {
+        let Some(limit) = self.max_size else {
+            return Ok(());
+        };
+        let bytes = bytes();
+        if bytes <= limit {
+            return Ok(());
         }
+        // RFC 3463 §3.4: X.3.4 is a message too big.
+        Err(Refusal {
+            code: 552,
+            status: "5.3.4",
+            text: format!("the message has {bytes} bytes, the limit is {limit}"),
+        })
     }
 
     /// Has the subject one of the words that are wanted?
@@ -121,6 +130,11 @@ impl Policy {
             }
             None => Ok(()),
         }
+    }
+
+    /// Is there a rule about subjects?
+    pub(crate) const fn reads_subject(&self) -> bool {
+        !self.required_words.is_empty() || self.reads_text()
     }
 
     /// Is there a rule about attachments or texts?

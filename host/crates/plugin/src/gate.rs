@@ -37,15 +37,19 @@ impl Line {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| CallFailure::Busy)?;
-        let call =
-            tokio::time::timeout_at(deadline.into(), Arc::clone(&self.calls).acquire_owned()).await;
-        match call {
-            Ok(Ok(call)) => Ok(Pass {
-                _call: call,
-                _place: place,
-            }),
-            _ => Err(CallFailure::Busy),
-        }
+        let call = match Arc::clone(&self.calls).try_acquire_owned() {
+            Ok(call) => call,
+            // It waits in the order of asking.
+            Err(_) => {
+                let turn = Arc::clone(&self.calls).acquire_owned();
+                let turn = tokio::time::timeout_at(deadline.into(), turn).await;
+                turn.ok().and_then(Result::ok).ok_or(CallFailure::Busy)?
+            }
+        };
+        Ok(Pass {
+            _call: call,
+            _place: place,
+        })
     }
 }
 

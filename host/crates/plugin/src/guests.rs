@@ -15,7 +15,7 @@
 //! The ticker sleeps once no guest has run for a while.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -71,7 +71,7 @@ impl GuestThreads {
             drop(ticking);
             answer
         });
-        let first = std::future::poll_fn(|context| {
+        let first = poll_fn(|context| {
             // A bug of ours in one call must not end the session that asks.
             let poll = || call.as_mut().poll(context);
             Poll::Ready(catch_unwind(AssertUnwindSafe(poll)))
@@ -301,6 +301,15 @@ pub(crate) async fn within<T>(
         clock: &clock,
         call: pin!(call),
     });
+    // Most calls end at their first poll, and need no timer.
+    let mut is_first = true;
+    let ended = poll_fn(|context| match std::mem::take(&mut is_first) {
+        true => metered.as_mut().poll(context).map(Some),
+        false => Poll::Ready(None),
+    });
+    if let Some(answer) = ended.await {
+        return answer;
+    }
     loop {
         let deadline = clock.deadline();
         match tokio::time::timeout_at(deadline.into(), metered.as_mut()).await {

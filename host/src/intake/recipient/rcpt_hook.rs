@@ -13,8 +13,8 @@ pub(crate) async fn run(context: &mut RecipientContext<'_>) -> Flow {
         let Some(hooks) = context.transaction.hooks.get_mut(&id) else {
             continue;
         };
-        let ruling = hooks.rcpt(context.site, &address).await;
-        context.sentences.extend(ruling.sentences.iter().cloned());
+        let mut ruling = hooks.rcpt(context.site, &address).await;
+        context.sentences.append(&mut ruling.sentences);
         if let Some(reply) = &ruling.refusal {
             return Flow::Answer(reply.clone());
         }
