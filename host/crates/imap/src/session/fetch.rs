@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use mail::{MailboxId, ModSeq, Uid, Uids, words};
+use mail::{MailboxId, ModSeq, Uid, words};
 
 use super::job::{Context, Finish, Job, Progress};
 use super::store::finish;
@@ -61,10 +61,9 @@ pub(super) fn job(
         reading,
         sets_seen,
         items,
-        stage: match changed_since {
-            Some(since) => Stage::Changed(since),
-            None => Stage::Next,
-        },
+        changed_since,
+        changed: VecDeque::new(),
+        stage: Stage::Next,
         ready: VecDeque::new(),
         current: None,
         missing: false,
@@ -79,6 +78,10 @@ struct FetchJob {
     depth: Option<Depth>,
     reading: Reading,
     sets_seen: bool,
+    /// Only what changed after this is wanted.
+    changed_since: Option<ModSeq>,
+    /// Messages that did, and are to be opened.
+    changed: VecDeque<Uid>,
     stage: Stage,
     /// Messages that can be written.
     ready: VecDeque<Ready>,
@@ -87,10 +90,10 @@ struct FetchJob {
 }
 
 enum Stage {
-    /// Only what changed after this is wanted, and asked for.
-    Changed(ModSeq),
     /// Ready for the next messages.
     Next,
+    /// The rows of so many are read, to find those that changed.
+    Sifting(usize),
     /// So many are being opened, or their rows are read.
     Opening(usize),
     /// They are open; `\Seen` is to be set.
@@ -143,14 +146,16 @@ impl Job for FetchJob {
             return Err(Finish::word(&words::IMAP_SERVER_TROUBLE));
         };
         match (std::mem::replace(&mut self.stage, Stage::Next), answer) {
-            (Stage::Changed(_), Answer::Changes(changes)) => {
-                let changed: Uids = changes.rows.iter().map(|row| row.uid).collect();
-                let positions = std::mem::take(&mut self.positions);
-                self.positions = narrowed(positions, view, &changed);
+            (Stage::Sifting(asked), Answer::Rows(rows)) => {
+                self.missing |= rows.len() < asked;
+                let changed = rows.into_iter().filter(|row| self.is_wanted(row));
+                let changed: Vec<Uid> = changed.map(|row| row.uid).collect();
+                self.changed.extend(changed);
                 Ok(())
             }
-            (Stage::Opening(asked), Answer::Rows(rows)) => {
+            (Stage::Opening(asked), Answer::Rows(mut rows)) => {
                 self.missing |= rows.len() < asked;
+                rows.retain(|row| self.is_wanted(row));
                 self.ready.extend(rows.into_iter().map(|row| Ready {
                     row,
                     shape: None,
@@ -200,21 +205,27 @@ impl FetchJob {
         }
     }
 
+    fn is_wanted(&self, row: &Row) -> bool {
+        self.changed_since.is_none_or(|since| row.modseq > since)
+    }
+
     /// Gets the next messages ready, or ends.
     fn next_messages(&mut self, view: &View) -> Option<Progress> {
         let mailbox = view.mailbox;
-        if let Stage::Changed(since) = self.stage {
-            return Some(Progress::Ask(Ask::Changes { mailbox, since }));
-        }
         if matches!(self.stage, Stage::Opened) {
             return self.mark(mailbox);
         }
-        let batch = match self.depth {
-            Some(_) => OPEN_BATCH,
-            None => ROWS_BATCH,
+        // Of many messages few may have changed: none is opened for nothing.
+        let sifts = self.changed_since.is_some() && self.depth.is_some();
+        let opens = self.depth.is_some() && (!sifts || !self.changed.is_empty());
+        let batch = if opens { OPEN_BATCH } else { ROWS_BATCH };
+        let uids: Vec<Uid> = if sifts && opens {
+            let count = batch.min(self.changed.len());
+            self.changed.drain(..count).collect()
+        } else {
+            let positions = self.positions.by_ref().take(batch);
+            positions.map(|at| view.uids().at(at)).collect()
         };
-        let positions = self.positions.by_ref().take(batch);
-        let uids: Vec<Uid> = positions.map(|at| view.uids().at(at)).collect();
         if uids.is_empty() {
             return Some(Progress::Finish(finish(
                 "FETCH",
@@ -222,8 +233,11 @@ impl FetchJob {
                 self.missing,
             )));
         }
-        self.stage = Stage::Opening(uids.len());
-        Some(Progress::Ask(match self.depth {
+        self.stage = match sifts && !opens {
+            true => Stage::Sifting(uids.len()),
+            false => Stage::Opening(uids.len()),
+        };
+        Some(Progress::Ask(match self.depth.filter(|_| opens) {
             Some(depth) => Ask::Open {
                 mailbox,
                 uids,
@@ -253,13 +267,6 @@ impl FetchJob {
             unchanged_since: None,
         }))
     }
-}
-
-/// Those of the positions whose messages are among `uids`.
-fn narrowed(positions: Positions, view: &View, uids: &Uids) -> Positions {
-    let left = positions.filter(|&at| uids.contains(view.uids().at(at)));
-    let ranges: Vec<Range<usize>> = left.map(|at| at..at + 1).collect();
-    ranges.into_iter().flatten()
 }
 
 enum Written {

@@ -14,7 +14,7 @@ use crate::engine::reads;
 use crate::keys::{self, Key};
 use crate::rows::{MailboxRow, MessageRow, decode};
 use crate::view::{Order, View, ViewExt, Walk};
-use crate::{Flags, Result, Rights, Survey};
+use crate::{Error, Flags, Result, Rights, Survey};
 
 /// UIDs of a block.
 const BLOCK: u32 = 1024;
@@ -188,9 +188,11 @@ impl Tx<'_> {
             return Ok(());
         }
         let key = keys::presence_at(domain, id, block_of(uid));
-        let mut block = match self.row::<BlockRow>(&key)? {
-            Some(row) => row.into(),
-            None => made(self, domain, id, block_of(uid))?,
+        let mut block = match self.row::<BlockRow>(&key) {
+            Ok(Some(row)) => row.into(),
+            // It is derived: a damaged one holds up no delivery.
+            Ok(None) | Err(Error::Damaged(_)) => made(self, domain, id, block_of(uid))?,
+            Err(error) => return Err(error),
         };
         block.note(uid, after);
         self.put_block(key, &block);
@@ -235,8 +237,10 @@ fn made(view: &dyn View, domain: DomainId, id: MailboxId, number: u32) -> Result
     };
     let mut block = Block::default();
     view.walk(&from, &to, Order::Ascending, &mut |key, value| {
-        let message: MessageRow = decode(value)?;
-        block.note(keys::uid_of(key), Some(message.flags));
+        // A row that cannot be read is told of by whoever reads it, and by a check.
+        if let Ok(message) = decode::<MessageRow>(value) {
+            block.note(keys::uid_of(key), Some(message.flags));
+        }
         Ok(Walk::Continue(()))
     })?;
     Ok(block)
@@ -283,8 +287,10 @@ fn kept(view: &dyn View, domain: DomainId, id: MailboxId) -> Result<Vec<(u32, Bl
         &keys::after(&prefix),
         Order::Ascending,
         &mut |key, value| {
-            let row: BlockRow = decode(value)?;
-            blocks.push((keys::uid_of(key).0, row.into()));
+            // Without one that is damaged they do not add up, and are made again.
+            if let Ok(row) = decode::<BlockRow>(value) {
+                blocks.push((keys::uid_of(key).0, row.into()));
+            }
             Ok(Walk::Continue(()))
         },
     )?;
