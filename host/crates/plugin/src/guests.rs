@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
+use tokio::time::{Sleep, sleep_until};
 use wasmtime::{Engine, EngineWeak};
 
 use crate::error::{CallFailure, RuntimeError};
@@ -301,23 +302,24 @@ pub(crate) async fn within<T>(
         clock: &clock,
         call: pin!(call),
     });
-    // Most calls end at their first poll, and need no timer.
-    let mut is_first = true;
-    let ended = poll_fn(|context| match std::mem::take(&mut is_first) {
-        true => metered.as_mut().poll(context).map(Some),
-        false => Poll::Ready(None),
-    });
-    if let Some(answer) = ended.await {
-        return answer;
-    }
-    loop {
-        let deadline = clock.deadline();
-        match tokio::time::timeout_at(deadline.into(), metered.as_mut()).await {
-            Ok(answer) => return answer,
-            Err(_) if clock.deadline() > Instant::now() => {}
-            Err(_) => return Err(CallFailure::Wall(clock.wall_limit_ms)),
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|context| {
+        if let Poll::Ready(answer) = metered.as_mut().poll(context) {
+            return Poll::Ready(answer);
         }
-    }
+        // Most calls end at their first poll, and need no timer. From the first wait on there is
+        // one: the host may be waited for without another poll of the call.
+        let deadline = || clock.deadline().into();
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline())));
+        while timer.as_mut().poll(context).is_ready() {
+            if clock.deadline() <= Instant::now() {
+                return Poll::Ready(Err(CallFailure::Wall(clock.wall_limit_ms)));
+            }
+            timer.as_mut().reset(deadline());
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// A call whose polls are measured.
