@@ -58,7 +58,10 @@ impl Tx<'_> {
                 continue;
             }
             let (domain, id) = of_mailbox(&key);
-            let owner = decode::<MailboxRow>(&value)?.owner;
+            // One that cannot be read is a problem of its own, which a check tells.
+            let Ok(MailboxRow { owner, .. }) = decode(&value) else {
+                continue;
+            };
             let at: Option<u64> = self.row(&keys::feed_at(domain, id))?;
             let entry: Option<FeedRow> = match at {
                 Some(at) => self.row(&keys::feed(domain, at, id))?,

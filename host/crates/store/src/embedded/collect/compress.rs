@@ -50,15 +50,24 @@ pub(super) fn compress(body: &Stored<'_>, key: Option<&BodyKey>) -> Option<Encod
         encoding: body.encoding,
         frames: body.frames.to_vec(),
     };
-    let file = Arc::new(Bytes(Arc::new(stored)));
-    let frames = Frames::open(file, 0, body.id, body.length, body.encoding, key).ok()?;
-    let mut plain = Vec::new();
     // What is damaged is told by whoever reads it, and by a check, at its new place too.
-    let length = usize::try_from(body.length).ok()?;
-    frames.read_at(0, length, &mut plain).ok()?;
+    let plain = decoded(&stored, key)?;
     let encoded = frames::encode(body.id, &plain, Codec::Zstd, key).ok()?;
     let most = body.frames.len() - body.frames.len() / WORTH;
-    (encoded.frames.len() < most).then_some(encoded)
+    if encoded.frames.len() >= most {
+        return None;
+    }
+    // The other copy goes for good: what takes its place is read before it does.
+    (decoded(&encoded, key)? == plain).then_some(encoded)
+}
+
+fn decoded(body: &EncodedBody, key: Option<&BodyKey>) -> Option<Vec<u8>> {
+    let file = Arc::new(Bytes(Arc::new(body.clone())));
+    let frames = Frames::open(file, 0, body.id, body.length, body.encoding, key).ok()?;
+    let mut plain = Vec::new();
+    let length = usize::try_from(body.length).ok()?;
+    frames.read_at(0, length, &mut plain).ok()?;
+    Some(plain)
 }
 
 #[cfg(test)]
