@@ -215,7 +215,15 @@ impl Plugins {
     pub(crate) async fn publish_anew(&self, tenant: Tenant) -> Result<(), ApiError> {
         let _changing = self.changing.lock().await;
         self.runtime.unpublish(tenant);
-        self.publish_stored(tenant).await
+        let published = self.publish_stored(tenant).await;
+        if published.is_err() {
+            // A policy that does not run must not be taken for one that agrees.
+            self.broken
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(tenant.domain());
+        }
+        published
     }
 
     fn know(&self, installed: &plugin::Installed) -> Component {

@@ -80,7 +80,12 @@ async fn export_domain(arguments: &Arguments, name: &str, file: &Path) -> anyhow
             .await
             .with_context(|| words::CLI_EXPORT_BROKE.text_with(&[("file", &shown)]))?;
     }
-    let (size, items) = tokio::task::spawn_blocking(move || checked(out)).await??;
+    let synced = move || {
+        // An earlier try may have ended between its last byte and this.
+        out.sync_all()?;
+        checked(out)
+    };
+    let (size, items) = tokio::task::spawn_blocking(synced).await??;
     std::fs::rename(&partial, file)?;
     let folder = file
         .parent()
