@@ -186,6 +186,15 @@ pub trait Store: Send + Sync {
         mailbox: MailboxId,
         uids: Vec<Uid>,
     ) -> Pending<Vec<Uid>>;
+    /// Removes those of the messages that are marked `\Deleted` when it is done (RFC 3501 §6.4.3):
+    /// a mark that was taken back meanwhile counts. Answers the UIDs that went.
+    fn expunge_deleted(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+    ) -> Pending<Vec<Uid>>;
     /// Which mailboxes changed after a cursor, at most `max`: those of a person with what is
     /// shared with it, those of a group, or with [`Owner::Domain`] all of the domain. The cursor
     /// may be kept: it goes on after a restart.

@@ -206,7 +206,7 @@ impl Account {
         let operation = self.store.operation_id();
         let gone = self
             .store
-            .expunge(&self.access, operation, mailbox, uids)
+            .expunge_deleted(&self.access, operation, mailbox, uids)
             .await
             .or_refusal()?;
         Ok(Answer::Expunged(gone))

@@ -5,6 +5,7 @@ use mail::{Access, DomainId, OperationId};
 use crate::engine::Tx;
 use crate::engine::accept::PART_OF_ANOTHER;
 use crate::engine::access::administer;
+use crate::engine::messages::Which;
 use crate::rows::TraceRow;
 use crate::{Accepted, Effect, Result, Traced, keys};
 
@@ -58,7 +59,7 @@ impl Tx<'_> {
                 Effect::Accept(accept) => accepted.push(self.accept_from(accept, Some(source))?),
                 Effect::Trace(traced) => self.write_trace(access.domain(), traced),
                 Effect::Expunge { mailbox, uids } => {
-                    self.expunge(access, PART_OF_ANOTHER, *mailbox, uids)?;
+                    self.expunge(access, PART_OF_ANOTHER, *mailbox, uids, Which::All)?;
                 }
             }
         }

@@ -54,6 +54,15 @@ impl MailboxRow {
     }
 }
 
+/// Which of the named messages an expunge takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All of them.
+    All,
+    /// Those that are marked `\Deleted`.
+    Deleted,
+}
+
 impl Tx<'_> {
     /// Writes a message row with the next UID; the caller writes `row` back.
     pub(crate) fn insert(
@@ -175,6 +184,7 @@ impl Tx<'_> {
         operation: OperationId,
         id: MailboxId,
         uids: &[Uid],
+        which: Which,
     ) -> Result<Vec<Uid>> {
         let domain = access.domain();
         self.once(domain, operation, |tx| {
@@ -186,6 +196,9 @@ impl Tx<'_> {
                 let Some(message) = tx.row::<MessageRow>(&keys::message(domain, id, uid))? else {
                     continue;
                 };
+                if which == Which::Deleted && !message.flags.contains(Flags::DELETED) {
+                    continue;
+                }
                 tx.take_out(domain, id, &mut row, uid, &message, modseq)?;
                 tx.refund(
                     domain,

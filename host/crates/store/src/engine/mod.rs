@@ -17,7 +17,7 @@ mod flags;
 mod kv;
 mod mailboxes;
 pub(crate) mod mend;
-mod messages;
+pub(crate) mod messages;
 pub(crate) mod names;
 mod operations;
 pub(crate) mod owners;

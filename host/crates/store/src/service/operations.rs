@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, PoisonError};
 
 use crate::engine::claim::{self, Wanted};
+use crate::engine::messages::Which;
 use crate::engine::names::{self, INBOX};
 use crate::engine::presence::{self, Surveyed};
 use crate::engine::{access, brought, feed, owners, purge, reads};
@@ -288,7 +289,18 @@ impl Store for Engine {
         uids: Vec<Uid>,
     ) -> Pending<Vec<Uid>> {
         let access = *access;
-        self.run(move |tx| tx.expunge(&access, operation, mailbox, &uids))
+        self.run(move |tx| tx.expunge(&access, operation, mailbox, &uids, Which::All))
+    }
+
+    fn expunge_deleted(
+        &self,
+        access: &Access,
+        operation: OperationId,
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+    ) -> Pending<Vec<Uid>> {
+        let access = *access;
+        self.run(move |tx| tx.expunge(&access, operation, mailbox, &uids, Which::Deleted))
     }
 
     fn watch(

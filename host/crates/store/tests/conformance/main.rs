@@ -42,6 +42,7 @@ scenarios! {
         a_large_body_is_shared_by_all_who_got_it,
         flags_and_keywords_change_with_one_sequence,
         a_copy_has_its_own_identity_and_a_move_keeps_it,
+        an_expunge_of_what_is_deleted_takes_no_more,
         i18_changes_since_tells_what_came_changed_and_went,
         i18_the_log_of_expunges_is_bounded_and_says_so,
         i18_a_change_after_the_asked_sequence_is_left_alone,

@@ -197,6 +197,38 @@ pub(crate) fn flags_and_keywords_change_with_one_sequence(world: &World) {
     );
 }
 
+/// What another session took the mark from, after it was looked for and before it goes, stays.
+pub(crate) fn an_expunge_of_what_is_deleted_takes_no_more(world: &World) {
+    let ann = person(1, ANN);
+    let store = world.store();
+    let at: Vec<_> = (0..3)
+        .map(|_| world.append(&ann, Place::Inbox(ANN), b"m"))
+        .collect();
+    let mailbox = at[0].mailbox;
+    let change = |operation, uids: Vec<Uid>| {
+        let change = FlagChange {
+            operation,
+            flags: Flags::DELETED,
+            keywords: Vec::new(),
+            unchanged_since: None,
+        };
+        let changed = store.store_flags(&ann, world.op(), mailbox, uids, change);
+        changed.wait().unwrap();
+    };
+    change(FlagOperation::Add, vec![at[0].uid, at[1].uid]);
+    let seen: Vec<Uid> = store
+        .deleted(&ann, mailbox)
+        .unwrap()
+        .into_iter()
+        .map(|(uid, _)| uid)
+        .collect();
+    assert_eq!(seen, [at[0].uid, at[1].uid]);
+    change(FlagOperation::Remove, vec![at[1].uid]);
+    let gone = store.expunge_deleted(&ann, world.op(), mailbox, seen);
+    assert_eq!(gone.wait().unwrap(), [at[0].uid]);
+    assert_eq!(world.uids(&ann, mailbox), [at[1].uid.0, at[2].uid.0]);
+}
+
 pub(crate) fn a_copy_has_its_own_identity_and_a_move_keeps_it(world: &World) {
     let ann = person(1, ANN);
     let store = world.store();
