@@ -309,14 +309,25 @@ impl Import<'_> {
                     ..NewDomain::named(self.name.clone())
                 };
                 let added = Change::AddDomain(new);
-                self.handle
-                    .block_on(self.site.directory.apply(Principal::Site, added))?;
+                let added = self.site.directory.apply(Principal::Site, added);
+                match self.handle.block_on(added) {
+                    // An earlier try, whose client is gone and whose end is not here yet, made
+                    // it between the look and this.
+                    Ok(_) | Err(AdminError::Taken { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             Err(error) => return Err(error.into()),
         }
         let found = self
             .handle
             .block_on(self.site.directory.domain(&self.name))?;
+        ensure!(
+            found.name == self.name,
+            "'{}' is another name of {}",
+            self.name,
+            found.name
+        );
         let is_known = self.tenant.replace(found.tenant()).is_some();
         if is_known {
             // The archive of an export that went on has the domain again. The mark may be
