@@ -15,6 +15,8 @@ use super::manifest::{self, Entry, Manifest};
 const MARK: &str = "POSTROOM-BACKUP";
 const MARK_TEXT: &str =
     "This folder is a backup made by `postroom backup`.\n`postroom restore` puts it back.\n";
+/// The mark while it is written: all that is there of a backup that was killed at its beginning.
+const MARK_NEW: &str = "POSTROOM-BACKUP.new";
 const MANIFEST: &str = "manifest";
 const PROGRESS: &str = "progress";
 const FILES: &str = "files";
@@ -42,7 +44,7 @@ impl Folder {
                 .filter_map(Result::ok)
                 .map(|entry| entry.file_name());
             ensure!(
-                names.all(|name| name == "lost+found"),
+                names.all(|name| name == "lost+found" || name == MARK_NEW),
                 mail::words::CLI_BACKUP_FOREIGN
                     .text_with(&[("folder", &path.display().to_string())])
             );
@@ -253,4 +255,22 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, path)?;
     File::open(super::note::folder_of(path))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_that_was_killed_at_its_beginning_goes_on_and_nothing_else_is_taken() {
+        let folder = tempfile::tempdir().expect("there is room");
+        fs::write(folder.path().join(MARK_NEW), "This").expect("it is written");
+        Folder::make(folder.path()).expect("it goes on");
+        assert!(folder.path().join(MARK).exists());
+        assert!(!folder.path().join(MARK_NEW).exists());
+        let foreign = tempfile::tempdir().expect("there is room");
+        fs::write(foreign.path().join("letter.txt"), "x").expect("it is written");
+        let refused = Folder::make(foreign.path()).expect_err("it is somebody's");
+        assert!(refused.to_string().contains("no backup"), "{refused}");
+    }
 }
